@@ -1,0 +1,242 @@
+"""What happened, as plain frozen records without tensors: every reader of a run reads these.
+
+They are written to the model's folder as JSON and validated when they are read again. Names of axes:
+M members, K folds (repeats included), E epochs, J judgings, N rows, C outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from danlu.core.plan import Plan, Task
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Kind = Literal["number", "category", "yes/no", "date"]
+
+
+class ColumnSchema(Record):
+    """One column that the network sees, and all that is needed to turn its cells into numbers.
+
+    A number becomes `(cell - shift) / unit`, in float64, before it is stored as float32. A category
+    or yes/no becomes a code: 0 unseen, 1 missing, 2 and up the `levels` in their order. A date becomes
+    seconds since `shift` (itself seconds since 1970, UTC), and the cyclic `parts`.
+    """
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    shift: float = 0.0
+    unit: float = 1.0
+    parts: tuple[str, ...] = ()
+    """Cycles of a date that vary in the data: of "month", "monthday", "weekday", "hour", "minute"."""
+    date_order: Literal["", "year first", "day first", "month first", "time of day"] = ""
+    """How a date that is written as text is read: 03/04/2020 is a day in April or in March."""
+    missing: int = 0
+    """Cells that were missing in the table learnt from."""
+    low: float | None = None
+    high: float | None = None
+    """Smallest and largest cell seen, in the column's own units (seconds since 1970 for a date)."""
+    example: str = ""
+
+
+class TargetSchema(Record):
+    """The target: its columns, task and, for classes, their names in the order of the outputs."""
+
+    names: tuple[str, ...]
+    task: Task
+    classes: tuple[str, ...] = ()
+    outputs: int
+    """Width of the network's last layer: targets of a regression, classes (2 for two) of a classification."""
+
+
+class LeftOut(Record):
+    """A column that the network does not see, and why."""
+
+    name: str
+    reason: str
+
+
+class Schema(Record):
+    """What a model expects of a table."""
+
+    columns: tuple[ColumnSchema, ...]
+    target: TargetSchema
+    left_out: tuple[LeftOut, ...] = ()
+    header: bool = True
+
+
+class CodeColumn(Record):
+    """One column of codes inside the network: `slots` codes, embedded in `width` numbers (0: one-hot)."""
+
+    name: str
+    slots: int
+    width: int = 0
+
+
+class FeatureLayout(Record):
+    """What the columns of the float matrix and of the code matrix are."""
+
+    numbers: tuple[str, ...]
+    """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)"."""
+    indicators: tuple[int, ...] = ()
+    """Positions in `numbers` that get a second input, 1 where the cell is missing."""
+    codes: tuple[CodeColumn, ...] = ()
+
+
+class NetworkSpec(Record):
+    """The architecture of a member: enough to build it again without a plan."""
+
+    layout: FeatureLayout
+    outputs: int
+    hidden: tuple[int, ...] = ()
+    activation: str = "relu"
+    batch_norm_input: bool = False
+    batch_norm_hidden: bool = False
+    batch_norm_momentum: float = 0.1
+    layer_norm: bool = False
+    dropout: float = 0.0
+    init: str = "default"
+    init_bias: float | Literal["default"] = "default"
+    scale: str = "robust"
+    scale_target: str = "standard"
+    link: Literal["identity", "softmax", "sigmoid", "exp"] = "identity"
+    """What turns the last layer's outputs into a prediction; `identity` outputs are unscaled as well."""
+
+
+class Note(Record):
+    """One thing that was inferred and can be overridden: said once, in one line."""
+
+    topic: str
+    text: str
+
+
+class Finding(Record):
+    """One thing diagnosis says: the fault, the evidence in numbers, the cure."""
+
+    name: str
+    """Short stable name, e.g. "non-finite-loss"."""
+    fault: str
+    evidence: str
+    cure: str
+    severity: Literal["note", "warning", "error"] = "warning"
+    members: tuple[int, ...] = ()
+
+
+class Breakdown(Record):
+    """Where a member's loss first became NaN or infinite, found by replaying the epoch."""
+
+    member: int
+    epoch: int
+    step: int
+    layer: str
+    value: str
+    gradient_norm: float | None = None
+    lr: float
+
+
+class MemberRecord(Record):
+    """One network of the population. Epochs count from 1."""
+
+    index: int
+    fold: int
+    repeat: int
+    train_rows: int
+    judged_rows: int
+    epochs: int
+    best_epoch: int
+    ended: Literal["finished", "stopped early", "interrupted", "non-finite"]
+    breakdown: Breakdown | None = None
+
+
+class Score(Record):
+    """A metric on rows that no choice was made on, with its 95% bootstrap interval.
+
+    `kind`: out-of-fold, holdout, test, or test (watched). `one_member` is the score of a single member
+    on the same rows (a mean over members), where the value is that of several together.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    rows: int
+    kind: str
+    per_target: dict[str, float | None] | None = None
+    per_class: dict[str, float | None] | None = None
+    one_member: float | None = None
+
+
+class Rows(Record):
+    """How many rows were read, left out and used."""
+
+    read: int
+    used: int
+    without_target: int = 0
+    without_weight: int = 0
+    skipped: int = 0
+    test: int = 0
+
+
+class Run(Record):
+    """All that is known of a run: what report, `show` and `--json` are drawn from.
+
+    The long arrays are kept beside it, by name: `loss_EM` (training loss of each epoch), `judged_epochs_J`,
+    `judged_JM` (main metric on each member's judged rows), `test_JM` where the test rows are watched,
+    `lr_E`, `rows_N` (row numbers judged), `truth_NC` and `predicted_NC` (user units, or class codes
+    and probabilities).
+    """
+
+    name: str
+    version: str
+    created: str
+    source: str
+    plan: Plan
+    """As asked."""
+    resolved: Plan
+    """As run: nothing is None that decides the result."""
+    table: Schema
+    network: NetworkSpec
+    parameters: int
+    """Numbers learnt by one member."""
+    rows: Rows
+    folds: str
+    """How rows were divided, in words."""
+    main_metric: str
+    members: tuple[MemberRecord, ...]
+    shipped: tuple[int, ...]
+    """Members that predict, or empty when networks were refitted on all rows."""
+    refitted: int = 0
+    scores: dict[str, Score]
+    test: dict[str, Score] = {}
+    baselines: dict[str, dict[str, float | None]]
+    findings: tuple[Finding, ...] = ()
+    inferred: tuple[Note, ...] = ()
+    seconds: dict[str, float]
+    machine: dict[str, str]
+    interrupted: bool = False
+
+
+class Progress(Record):
+    """What a progress bar shows, sent at most a few times a second. Epochs count from 1."""
+
+    stage: str
+    epoch: int = 0
+    epochs: int = 0
+    members: int = 0
+    active: int = 0
+    loss: float | None = None
+    """Training loss of the median member, and its lowest and highest over members."""
+    loss_low: float | None = None
+    loss_high: float | None = None
+    metric_name: str = ""
+    metric: float | None = None
+    metric_low: float | None = None
+    metric_high: float | None = None
+    seconds_left: float | None = None

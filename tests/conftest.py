@@ -1,0 +1,17 @@
+"""Fixtures that every package's tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data beside the checkout, or skip the test."""
+    if not (SHARED / "tables").is_dir():
+        pytest.skip("needs the real data beside the checkout (../shared/data)")
+    return SHARED
