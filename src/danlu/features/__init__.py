@@ -1,0 +1,8 @@
+"""Columns of a table as a float matrix and a matrix of codes. No statistic here is learnt from rows."""
+
+from __future__ import annotations
+
+from danlu.features.encode import Encoded, encode
+from danlu.features.layout import embedding_width, layout
+
+__all__ = ["Encoded", "embedding_width", "encode", "layout"]
