@@ -1,0 +1,8 @@
+"""The engine: members, batches, losses, optimizers, schedules, stopping, and the loop that trains them all at once."""
+
+from danlu.population.batches import Matrices, Rows
+from danlu.population.curves import judged_epochs
+from danlu.population.members import Members
+from danlu.population.train import Trained, train
+
+__all__ = ["Matrices", "Members", "Rows", "Trained", "judged_epochs", "train"]

@@ -1,0 +1,237 @@
+"""Batches: which rows each fold sees at each step, and their gathering from the matrices.
+
+Data lies on the device once. The order of rows is keyed by fold, so all members of a fold share batches:
+one gather a fold. Batches are padded with rows of weight 0 to a multiple of 32 and to a number of steps
+that all folds share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.core.seeds import stream
+from danlu.networks import Preparation, Prepared
+from danlu.population.losses import LANES
+
+FITS = 256 << 20
+"""Bytes that the prepared rows of all folds may take on the device."""
+
+RowNumbers = np.ndarray | Tensor
+"""int64 numbers of rows of the matrices."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of the matrices each fold trains on, is judged on and watches.
+
+    Arguments:
+        fit: rows to train on, one array a fold.
+        judged: rows to judge on, for display only; empty arrays where there are none.
+        watched: a member's own rows that early stopping watches, or None.
+        test: rows of the test table in the same matrices, or None.
+    """
+
+    fit: tuple[RowNumbers, ...]
+    judged: tuple[RowNumbers, ...]
+    watched: tuple[RowNumbers, ...] | None = None
+    test: RowNumbers | None = None
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The encoded table on the device.
+
+    Shape: x_NF float, codes_NQ int32, y float `[N, C]` in the user's units or int64 classes `[N]`,
+        weight_N float or None.
+    """
+
+    x_NF: Tensor
+    codes_NQ: Tensor
+    y: Tensor
+    weight_N: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step as the members see them."""
+
+    prepared: Prepared
+    target: Tensor
+    """`[M, B, C]` in the loss's units, or classes `[M, B]`."""
+    weight: Tensor
+    """`[M, B]`, 0 for padding."""
+    share: Tensor
+    """The weight as a share of the batch's, `[M, B]`; all 0 for a member without rows in this step."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Rows of all steps of an epoch, on the device, and what the host must know of them.
+
+    Shape: rows_SKB int64; weight_SKB, share_SKB float; total_SK float64 on the host: sums of weights.
+    """
+
+    rows_SKB: Tensor
+    weight_SKB: Tensor
+    share_SKB: Tensor
+    total_SK: np.ndarray
+
+
+class Deck:
+    """Deals the rows of each fold into batches.
+
+    A fold with at most B rows takes all of them in one step, in order; else an epoch's order is drawn from
+    `stream(seed, "order", repeat, fold, epoch)`. The last batch of an epoch is kept, however small, except
+    that under batch norm a batch of one row, which has no variance, is left out.
+
+    Arguments:
+        rows_K: rows of every fold, also of those that no member trains on: they decide the width.
+        weight_N: row weights, or None.
+        batch: rows a step, or "all".
+        single: whether a batch of one row may be a step.
+    """
+
+    def __init__(
+        self,
+        rows_K: Sequence[RowNumbers],
+        weight_N: Tensor | None,
+        batch: int | str,
+        *,
+        like: Tensor,
+        single: bool = True,
+    ) -> None:
+        self.rows_K = [torch.as_tensor(rows).cpu().long() for rows in rows_K]
+        most = max((len(rows) for rows in self.rows_K), default=0)
+        self.batch = max(1, most if batch == "all" else min(int(batch), most))
+        self.width = math.ceil(self.batch / LANES) * LANES
+        self.weight_N = None if weight_N is None else weight_N.cpu()
+        self.like = like
+        lonely = [not single and len(rows) > 1 and len(rows) % self.batch == 1 for rows in self.rows_K]
+        self.steps_K = np.array(
+            [math.ceil(len(rows) / self.batch) - one for rows, one in zip(self.rows_K, lonely, strict=True)]
+        )
+
+    def constant(self, folds: Sequence[int]) -> bool:
+        """Return whether every epoch of these folds is the same single step."""
+        return all(len(self.rows_K[k]) <= self.batch for k in folds)
+
+    def deal(self, folds: Sequence[int], key: tuple[int, Sequence[int], int] | None = None) -> Order:
+        """Return the rows of all steps for some folds.
+
+        Arguments:
+            folds: which of the K folds, in the order of the axis K of the result.
+            key: seed, repeat of each of these folds, and epoch; None leaves all rows in order.
+        """
+        steps = int(max(self.steps_K[k] for k in folds))
+        index = torch.zeros(len(folds), steps, self.width, dtype=torch.int64)
+        weight = torch.zeros(len(folds), steps, self.width, dtype=self.like.dtype)
+        for place, fold in enumerate(folds):
+            rows, own = self.rows_K[fold], int(self.steps_K[fold])
+            if not own:
+                continue
+            if key is not None and len(rows) > self.batch:
+                seed, repeats, epoch = key
+                generator = torch.Generator().manual_seed(stream(seed, "order", repeats[place], fold, epoch))
+                rows = rows[torch.randperm(len(rows), generator=generator)]
+            rows = rows[: own * self.batch]
+            # Padding repeats one of the fold's own rows, so that its values are as harmless as any.
+            padded = rows.new_full((own * self.batch,), int(rows[0]))
+            padded[: len(rows)] = rows
+            kept = torch.zeros(own * self.batch, dtype=self.like.dtype)
+            kept[: len(rows)] = 1 if self.weight_N is None else self.weight_N[rows].to(kept.dtype)
+            index[place] = rows[0]
+            index[place, :own, : self.batch] = padded.view(own, self.batch)
+            weight[place, :own, : self.batch] = kept.view(own, self.batch)
+        return self._order(index, weight)
+
+    def _order(self, index_KSB: Tensor, weight_KSB: Tensor) -> Order:
+        total = weight_KSB.double().sum(2)
+        share = weight_KSB / torch.where(total > 0, total, 1.0).to(weight_KSB.dtype)[:, :, None]
+        device = self.like.device
+        index, weight, share = (t.transpose(0, 1).contiguous().to(device) for t in (index_KSB, weight_KSB, share))
+        return Order(index, weight, share, total.T.numpy())
+
+
+class Shelf:
+    """All rows as every fold prepares them: made once where they fit, else for each batch anew.
+
+    Arguments:
+        scaled: whether the loss wants targets in the preparation's scale.
+        most: bytes that the prepared rows of all folds may take.
+    """
+
+    def __init__(
+        self, matrices: Matrices, preparation: Preparation, *, dtype: torch.dtype, scaled: bool, most: int = FITS
+    ) -> None:
+        self.matrices, self.preparation, self.dtype = matrices, preparation, dtype
+        self.numeric = matrices.y.is_floating_point()
+        self.scaled = scaled and self.numeric
+        self.rows = len(matrices.x_NF)
+        width = preparation.input_width + sum(1 for c in preparation.layout.codes if c.width)
+        folds = len(preparation.fill_KF)
+        fits = folds * self.rows * width * matrices.x_NF.element_size() <= most
+        self.stored = self._prepare_all(folds) if fits and self.rows else None
+
+    def _prepare_all(self, folds: int) -> tuple[Prepared, Tensor]:
+        """Return the prepared rows and targets of all folds, one fold behind the other."""
+        chunks = []
+        for start in range(0, self.rows, 65536):
+            rows = torch.arange(start, min(start + 65536, self.rows), device=self.matrices.x_NF.device)
+            chunks.append(self._prepare(self.preparation, rows.expand(folds, -1)))
+        x, slots, target = (torch.cat(parts, 1).flatten(0, 1) for parts in zip(*chunks, strict=True))
+        return Prepared(x, slots), target
+
+    def _prepare(self, preparation: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        prepared = preparation.prepare(self.matrices.x_NF[rows_KB], self.matrices.codes_NQ[rows_KB])
+        target = self.matrices.y[rows_KB]
+        if self.scaled:
+            target = preparation.scaled(target)
+        return prepared.x_KBD, prepared.slots_KBE, target.to(self.dtype) if self.numeric else target
+
+    def take(self, fold_K: Tensor, own: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return prepared numbers, slots and targets of some rows; `own` is the preparation of `fold_K`."""
+        if self.stored is None:
+            return self._prepare(own, rows_KB)
+        index = (rows_KB + fold_K[:, None] * self.rows).view(-1)
+        (x, slots), target = self.stored
+
+        def rows(stored: Tensor) -> Tensor:
+            return stored.index_select(0, index).view(*rows_KB.shape, *stored.shape[1:])
+
+        return rows(x), rows(slots), rows(target)
+
+
+class Source:
+    """Gathers batches for some members: once a fold, then spread over the members of the fold.
+
+    Arguments:
+        folds: the folds that members train on, in order; the axis K of orders.
+        place_M: for each member, the place of its fold among `folds`.
+    """
+
+    def __init__(self, shelf: Shelf, folds: Sequence[int], place_M: Sequence[int]) -> None:
+        self.shelf = shelf
+        device = shelf.matrices.x_NF.device
+        self.fold_K = torch.tensor(list(folds), device=device)
+        self.fold_M = torch.tensor([folds[place] for place in place_M], device=device)
+        self.preparation = shelf.preparation.pick(self.fold_K)
+        same = list(place_M) == list(range(len(folds)))
+        self.place_M = None if same else torch.tensor(list(place_M), device=device)
+
+    def batch(self, order: Order, step: int) -> Batch:
+        """Return the batch of one step, spread over members."""
+        rows_KB = order.rows_SKB[step]
+        x, slots, target = map(self.spread, self.shelf.take(self.fold_K, self.preparation, rows_KB))
+        return Batch(
+            Prepared(x, slots), target, self.spread(order.weight_SKB[step]), self.spread(order.share_SKB[step])
+        )
+
+    def spread(self, tensor_K: Tensor) -> Tensor:
+        """Return each member's fold's entry: the tensor itself where members are the folds in order."""
+        return tensor_K if self.place_M is None else tensor_K[self.place_M]

@@ -1,0 +1,152 @@
+"""Learning curves: at which epochs members are judged, and on what; the arrays that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.networks import Network, link
+from danlu.population.batches import Deck, Order, RowNumbers, Shelf, Source
+from danlu.population.losses import Loss, row_sum
+from danlu.population.step import Flat
+
+MOST_JUDGINGS = 500
+CHUNK = 4096
+"""Rows judged at once."""
+
+RowMetric = Callable[[Tensor, Tensor], Tensor]
+"""(predicted_MBC, truth) -> value_MB."""
+
+
+def judged_epochs(epochs: int, every: int | None = None) -> np.ndarray:
+    """Return the epochs, from 1, after which members are judged; the last one always is.
+
+    Every `every` epochs; by default each of up to 500, and of more at most 500 spread by logarithm: a curve is
+    steep at first and flat later.
+
+    >>> judged_epochs(10, 4)
+    array([ 4,  8, 10])
+    >>> len(judged_epochs(500)), len(judged_epochs(1_000_000)) <= 500
+    (500, True)
+    """
+    if every is not None:
+        return np.unique(np.append(np.arange(every, epochs + 1, every), epochs))
+    if epochs <= MOST_JUDGINGS:
+        return np.arange(1, epochs + 1)
+    return np.unique(np.round(np.geomspace(1, epochs, MOST_JUDGINGS)).astype(np.int64))
+
+
+class Judge:
+    """Measures members on rows by forward passes in evaluation mode: the loss, or a metric in the user's units.
+
+    Arguments:
+        rows_K: rows of each fold.
+        metric: rmse, mae, accuracy or log-loss; None for the loss without smoothing.
+    """
+
+    def __init__(
+        self, network: Network, loss: Loss, shelf: Shelf, rows_K: Sequence[RowNumbers], metric: str | None
+    ) -> None:
+        assert metric in (None, "rmse", "mae", "accuracy", "log-loss"), metric
+        self.network, self.loss, self.shelf, self.metric = network, loss, shelf, metric
+        matrices = shelf.matrices
+        self.deck = Deck(rows_K, matrices.weight_N, CHUNK, like=shelf.preparation.fill_KF)
+        self.dealt: tuple[list[int], Order] | None = None
+        self.unit_KC = _units(matrices.y, self.deck) if metric in ("rmse", "mae") else None
+
+    @torch.no_grad()
+    def __call__(self, flat: Flat, source: Source, folds: Sequence[int]) -> np.ndarray:
+        """Return one number a member, float64 `[M]`; NaN where its fold has no rows."""
+        members = len(flat.weights_MP)
+        if not any(self.deck.steps_K[k] for k in folds):
+            return np.full(members, np.nan)
+        if self.dealt is None or self.dealt[0] != list(folds):
+            self.dealt = (list(folds), self.deck.deal(folds))
+        order = self.dealt[1]
+        total = torch.zeros(members, dtype=self._exact, device=flat.weights_MP.device)
+        for step in range(len(order.rows_SKB)):
+            batch = source.batch(order, step)
+            outputs = self.network(flat.weights_MP, flat.state_MS, batch.prepared, training=False)
+            if self.metric is None:
+                value_MB = self.loss.rows(outputs, batch.target, None)
+            else:
+                value_MB = self._measured(outputs, source, order.rows_SKB[step], folds)
+            # A row of weight 0 is padding: whatever its value is, it does not count.
+            value_MB = torch.where(batch.weight > 0, value_MB * batch.weight, 0.0)
+            total += row_sum(value_MB.to(self._exact))
+        weight_K = order.total_SK.sum(0)
+        weight_M = weight_K if source.place_M is None else weight_K[source.place_M.cpu().numpy()]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean_M = total.cpu().double().numpy() / np.where(weight_M > 0, weight_M, np.nan)
+            return np.sqrt(mean_M) if self.metric == "rmse" else mean_M
+
+    @property
+    def _exact(self) -> torch.dtype:
+        """Sums are taken in float64 where the device has it."""
+        return torch.float32 if self.shelf.matrices.x_NF.device.type == "mps" else torch.float64
+
+    def _measured(self, outputs: Tensor, source: Source, rows_KB: Tensor, folds: Sequence[int]) -> Tensor:
+        """Return the metric of each row, before the root of rmse."""
+        truth = source.spread(self.shelf.matrices.y[rows_KB])
+        spec = self.network.spec
+        if self.metric == "accuracy":
+            guess_MB = outputs.argmax(2) if outputs.shape[2] > 1 else (outputs[..., 0] > 0).long()
+            return (guess_MB == truth).to(outputs.dtype)
+        if self.metric == "log-loss":
+            return self._surprise(outputs, truth)
+        predicted = link(outputs, spec.link, self.shelf.preparation.pick(source.fold_M))
+        error = predicted.to(self._exact) - truth
+        if self.unit_KC is not None:
+            error = error / source.spread(self.unit_KC[list(folds)]).unsqueeze(1)
+        return (error.square() if self.metric == "rmse" else error.abs()).mean(2)
+
+    def _surprise(self, outputs: Tensor, truth_MB: Tensor) -> Tensor:
+        """Return the negative logarithm of the true class's probability."""
+        if outputs.shape[2] > 1:
+            return -torch.log_softmax(outputs, 2).gather(2, truth_MB.unsqueeze(2)).squeeze(2)
+        return torch.nn.functional.softplus(torch.where(truth_MB > 0, -outputs[..., 0], outputs[..., 0]))
+
+
+def _units(y: Tensor, deck: Deck) -> Tensor | None:
+    """Return what errors of several targets are divided by, `[K, C]`: the truth's standard deviation on a fold's rows.
+
+    Targets in different units cannot be added. One target keeps its own unit: None.
+    """
+    if y.shape[1] == 1:
+        return None
+    units = []
+    for rows in deck.rows_K:
+        truth = y[rows.to(y.device)]
+        unit = truth.std(0, correction=0) if len(truth) else torch.ones_like(y[0])
+        units.append(torch.where(unit > 0, unit, 1.0))
+    return torch.stack(units)
+
+
+class Curves:
+    """The arrays of a run: losses of every epoch, judgings, learning rates; NaN where a member had ended."""
+
+    def __init__(self, members: int) -> None:
+        self.members = members
+        self.loss: list[np.ndarray] = []
+        self.lr: list[np.ndarray] = []
+        self.epochs: list[int] = []
+        self.judged: dict[str, list[np.ndarray]] = {"judged_JM": [], "watched_JM": [], "test_JM": []}
+
+    def spread(self, value_A: np.ndarray, active: Sequence[int]) -> np.ndarray:
+        """Return values of the active members among all, NaN elsewhere; the last axis is the members'."""
+        whole = np.full((*value_A.shape[:-1], self.members), np.nan)
+        whole[..., list(active)] = value_A
+        return whole
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return loss_EM, lr_E, judged_epochs_J, judged_JM, watched_JM and test_JM; what was not judged is all NaN."""
+        empty = np.empty((0, self.members))
+        return {
+            "loss_EM": np.concatenate([empty, *self.loss]),
+            "lr_E": np.concatenate([np.empty(0), *self.lr]),
+            "judged_epochs_J": np.array(self.epochs, dtype=np.int64),
+            **{name: np.stack(rows) if rows else empty for name, rows in self.judged.items()},
+        }

@@ -1,0 +1,103 @@
+"""Members: the numbers of every network's setting, as tensors with one entry a member."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from danlu.core.plan import Plan
+from danlu.core.seeds import stream
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of a population: which fold each one trains on, its random key, and its numbers.
+
+    Shape: all tensors are `[M]`. `clip` is infinite where the gradient is not clipped.
+
+    >>> from danlu.core.plan import make_plan
+    >>> members = Members.make(make_plan(lr=0.01, optimizer="sgd"), 3)
+    >>> members.count, members.lr.shape, members.fold_M.tolist()
+    (3, torch.Size([3]), [0, 1, 2])
+    """
+
+    fold_M: Tensor
+    keys: tuple[int, ...]
+    """One 63-bit key a member, hashed from seed, repeat and fold: never from a place in the population."""
+    repeats: tuple[int, ...]
+    lr: Tensor
+    momentum: Tensor
+    weight_decay: Tensor
+    l1: Tensor
+    clip: Tensor
+    dropout: Tensor
+    label_smoothing: Tensor
+
+    @classmethod
+    def make(
+        cls,
+        plan: Plan,
+        folds: int,
+        repeat: Sequence[int] | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Members:
+        """Return one member a fold, all with the setting of a resolved plan.
+
+        Arguments:
+            plan: its lr is needed; momentum, weight_decay, l1, dropout and label_smoothing count as 0, and
+                clip as off, where they are None.
+            folds: number of folds K, repeats included.
+            repeat: repeat that each of the K folds belongs to; all 0 by default.
+        """
+        assert plan.lr is not None, "the plan must be resolved"
+        repeats = tuple(repeat) if repeat is not None else (0,) * folds
+        assert len(repeats) == folds, (len(repeats), folds)
+
+        def filled(value: float | None) -> Tensor:
+            return torch.full((folds,), value or 0.0, dtype=dtype, device=device)
+
+        return cls(
+            fold_M=torch.arange(folds, device=device),
+            keys=tuple(stream(plan.seed, "member", r, k) for k, r in enumerate(repeats)),
+            repeats=repeats,
+            lr=filled(plan.lr),
+            momentum=filled(plan.momentum),
+            weight_decay=filled(plan.weight_decay),
+            l1=filled(plan.l1),
+            clip=filled(plan.clip if plan.clip is not None else torch.inf),
+            dropout=filled(plan.dropout),
+            label_smoothing=filled(plan.label_smoothing),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of members M."""
+        return len(self.keys)
+
+    @property
+    def keys_M(self) -> Tensor:
+        """The keys as an int64 tensor."""
+        return torch.tensor(self.keys, dtype=torch.int64, device=self.fold_M.device)
+
+    def select(self, index: Sequence[int]) -> Members:
+        """Return some members, in the order of `index`."""
+        chosen = torch.tensor(list(index), dtype=torch.int64, device=self.fold_M.device)
+        picked: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            picked[f.name] = value[chosen] if isinstance(value, Tensor) else tuple(value[i] for i in index)
+        return Members(**picked)
+
+    def join(self, *others: Members) -> Members:
+        """Return one population of these members followed by those of other settings."""
+        joined: dict[str, Any] = {}
+        for f in fields(self):
+            parts = [getattr(members, f.name) for members in (self, *others)]
+            joined[f.name] = torch.cat(parts) if isinstance(parts[0], Tensor) else sum(parts, ())
+        return Members(**joined)
