@@ -1,0 +1,161 @@
+"""The default recipe: fills what a plan leaves open, from a few facts about the table.
+
+`net=auto` is Danlu's own setting. Once a network or a layer is named, whatever is not named is plain
+PyTorch: torch's own learning rate, no decay, no dropout, a constant schedule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from danlu.core.errors import PlanError
+from danlu.core.plan import Plan, Task, split_setting
+from danlu.networks.build import LINKS
+
+TORCH_RATES = {"sgd": 0.001, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.01, "adagrad": 0.01}
+"""Learning rates that torch's optimizers have by default."""
+
+ONEHOT_MOST = 12
+"""Categories with more levels than this are embedded by the recipe; a named network gets one-hot columns."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the recipe looks at: rows to learn from, task, and number of classes."""
+
+    rows: int
+    task: Task
+    classes: int = 0
+
+
+def is_plain(plan: Plan) -> bool:
+    """Return whether the plan names a network or a layer, so that the rest is plain PyTorch."""
+    named = (plan.hidden, plan.activation, plan.batch_norm, plan.layer_norm, plan.init, plan.init_bias)
+    return plan.net != "auto" or any(value is not None for value in named)
+
+
+def recipe(plan: Plan, facts: Facts) -> Plan:
+    """Return the plan with every open setting decided.
+
+    Raises:
+        PlanError: the loss does not fit the task, or the target cannot be scaled for it.
+
+    >>> resolved = recipe(Plan(hidden=(64,)), Facts(rows=5000, task="regression"))
+    >>> resolved.optimizer, resolved.lr, resolved.loss, resolved.dropout
+    ('adam', 0.001, 'mse', 0.0)
+    """
+    open_ = _plain(plan) if is_plain(plan) else _tuned(plan, facts)
+    open_ |= _judging(plan, facts, plain=is_plain(plan))
+    if plan.batch_norm:
+        open_["batch_norm_momentum"] = 0.1
+    if plan.net == "linear":
+        del open_["activation"]
+    open_["loss"] = "mse" if facts.task == "regression" else "cross-entropy"
+    filled = {name: value for name, value in open_.items() if getattr(plan, name) is None}
+    resolved = plan.model_copy(update=filled)
+    _check_loss(plan, resolved, facts)
+    if resolved.scale_target is None:
+        scaled = LINKS[split_setting(resolved.loss or "")[0]] == "identity" and facts.task == "regression"
+        resolved = resolved.model_copy(update={"scale_target": "standard" if scaled else "none"})
+    return resolved
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    """Return plain PyTorch's choices."""
+    optimizer = plan.optimizer or "adam"
+    return {
+        "hidden": () if plan.net == "linear" else (128, 128),
+        "activation": "relu",
+        "batch_norm": (),
+        "layer_norm": False,
+        "dropout": 0.0,
+        "init": "default",
+        "init_bias": "default",
+        "scale": "robust",
+        "label_smoothing": 0.0,
+        "optimizer": optimizer,
+        "lr": TORCH_RATES[optimizer],
+        "momentum": 0.0,
+        "weight_decay": 0.01 if optimizer == "adamw" else 0.0,
+        "l1": 0.0,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "epochs": 100,
+        "batch_size": 256,
+        "early_stopping": False,
+        "repeats": 1,
+    }
+
+
+def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
+    """Return the recipe's choices for `net=auto`."""
+    batch = 32 if facts.rows < 1000 else 128 if facts.rows < 5000 else 256 if facts.rows < 100_000 else 1024
+    # About 2,500 steps, in no fewer than 8 and no more than 100 epochs.
+    epochs = min(100, max(8, round(2500 * batch / max(facts.rows * 0.8, 1))))
+    optimizer = plan.optimizer or "adamw"
+    return {
+        "hidden": (256, 256),
+        "activation": "silu",
+        "batch_norm": (),
+        "layer_norm": False,
+        "dropout": 0.1,
+        "init": "default",
+        "init_bias": "default",
+        "scale": "robust",
+        "label_smoothing": 0.0,
+        "optimizer": optimizer,
+        "lr": 0.003 if optimizer in ("adam", "adamw") else 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer],
+        "momentum": 0.9 if optimizer == "sgd" else 0.0,
+        "weight_decay": 0.02 if optimizer == "adamw" else 0.0,
+        "l1": 0.0,
+        "schedule": "one-cycle",
+        "warmup": 0.0,
+        "epochs": epochs,
+        "batch_size": batch,
+        "early_stopping": False,
+        "repeats": 1,
+    }
+
+
+def _judging(plan: Plan, facts: Facts, *, plain: bool) -> dict[str, Any]:
+    """Decide folds and repeats: small tables get repeats, a holdout gets several seeds."""
+    choice: dict[str, Any] = {}
+    if plan.holdout is None and plan.fold_column is None and plan.group is None and plan.time is None:
+        choice["folds"] = min(5, facts.rows)
+    if plan.early_stopping:
+        choice["patience"] = 16
+    if not plain:
+        one_way = plan.holdout is not None
+        few = facts.rows < 1000 and plan.time is None and plan.fold_column is None
+        choice["repeats"] = 5 if one_way else 1 if not few else max(2, min(4, math.ceil(600 / facts.rows)))
+    return choice
+
+
+def _check_loss(plan: Plan, resolved: Plan, facts: Facts) -> None:
+    """Refuse a loss that the task cannot have."""
+    name = split_setting(resolved.loss or "")[0]
+    for_numbers = ("mse", "l1", "huber", "pinball", "poisson", "kl")
+    if facts.task == "classification" and name in for_numbers:
+        raise PlanError(
+            f"`loss` {name} needs numeric targets",
+            f"the task is classification into {facts.classes} classes",
+            "Use --loss cross-entropy, or --task regression.",
+        )
+    if facts.task == "regression" and name == "cross-entropy":
+        raise PlanError(
+            "`loss` cross-entropy needs classes", "the task is regression", "Use --task classification, or --loss mse."
+        )
+    if name == "binary-cross-entropy" and facts.classes > 2:
+        raise PlanError(
+            "`loss` binary-cross-entropy needs two classes", f"got {facts.classes}", "Use --loss cross-entropy."
+        )
+    if plan.scale_target == "standard" and (LINKS[name] != "identity" or facts.task == "classification"):
+        raise PlanError(
+            "`scale_target` standard needs a loss on numbers such as mse",
+            f"got {name}",
+            "Leave `scale_target` out, or use --scale-target none.",
+        )
+    if resolved.label_smoothing and name != "cross-entropy":
+        raise PlanError("`label_smoothing` belongs to cross-entropy", f"got loss {name}", "Leave it out.")
