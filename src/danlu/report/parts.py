@@ -1,0 +1,346 @@
+"""The page's sections, each a heading with its charts and tables, made from a run's records and arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from danlu.core.records import Run
+from danlu.report import charts, curves, opening, tables, thin, words
+from danlu.report.charts import Chart
+from danlu.report.markup import Html, facts, join, named, tag
+
+Arrays = Mapping[str, np.ndarray]
+MOST_TARGETS = 6
+MOST_IN_MATRIX = 15
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section: its anchor, heading and content, and the charts in it."""
+
+    id: str
+    title: str
+    content: Html
+    charts: tuple[Chart, ...] = ()
+
+    def html(self) -> Html:
+        """Return the section as markup."""
+        heading = tag("h2", self.title, id=f"{self.id}-title")
+        return tag("section", heading, self.content, id=self.id, aria_labelledby=f"{self.id}-title")
+
+
+def figure(chart: Chart, title: object = None, extra: object = None) -> Html:
+    """Return the place where a chart will be drawn, with its words."""
+    return tag(
+        "figure",
+        tag("h3", title) if title else None,
+        extra,
+        tag("div", id=chart.id, class_="chart", role="img", aria_label=chart.label),
+        tag("figcaption", chart.caption) if chart.caption else None,
+    )
+
+
+def score(run: Run) -> Part:
+    """How good, against what, how sure; and a line for each finding that needs attention."""
+    head = opening.headline(run)
+    drawn: tuple[Chart, ...] = ()
+    right: Html | None = None
+    if head is not None:
+        chart = opening.score_chart(run, head)
+        drawn = (Chart(chart.id, chart.spec, chart.data, chart.label, opening.score_caption(run, head)),)
+        right = figure(drawn[0])
+    grave = [finding for finding in run.findings if finding.severity != "note"]
+    alert = None
+    if grave:
+        link = tag("a", "What to do", href="#findings")
+        alert = tag(
+            "p", tag("strong", grave[0].fault), f" {_others(len(grave) - 1)}", link, class_="alert", role="note"
+        )
+    hero = tag("div", opening.verdict(run, head), right, class_="hero" if right else None)
+    return Part("score", "Score", join(hero, alert, opening.about(run)), drawn)
+
+
+def _others(amount: int) -> str:
+    return f"And {words.count(amount, 'more finding')}. " if amount > 0 else ""
+
+
+def training(run: Run, arrays: Arrays) -> Part:
+    """Show the learning curves of every network."""
+    best = [m.best_epoch if m.ended == "stopped early" else None for m in run.members]
+    panels: list[Html] = []
+    drawn: list[Chart] = []
+    metric = words.metric_name(run.main_metric)
+    for wanted, title in (
+        (_loss(arrays), "Training loss"),
+        (_judged(run, arrays, best), f"{metric} on judged rows"),
+        (_tested(run, arrays), f"{metric} on the test table"),
+    ):
+        chart = curves.curve_chart(wanted) if wanted else None
+        if chart is not None:
+            drawn.append(chart)
+            panels.append(figure(chart, title))
+    if not panels:
+        panels.append(tag("p", "No curves were kept.", class_="note"))
+    content = join(
+        tag("p", _ending(run), class_="lead"),
+        tag("div", panels, class_="panels"),
+        tag("details", tag("summary", "Every network"), tables.networks(run)),
+    )
+    return Part("training", "Training", content, tuple(drawn))
+
+
+def _loss(arrays: Arrays) -> curves.Curves | None:
+    values = arrays.get("loss_EM")
+    if values is None or not np.size(values):
+        return None
+    return curves.Curves("chart-loss", "Training loss", np.arange(1, len(values) + 1), np.asarray(values), "second")
+
+
+def _judged(run: Run, arrays: Arrays, best: list[int | None]) -> curves.Curves | None:
+    values, epochs = arrays.get("judged_JM"), arrays.get("judged_epochs_J")
+    if values is None or epochs is None or not np.size(values):
+        return None
+    level = run.baselines.get("linear", {}).get(run.main_metric)
+    title = f"{words.metric_name(run.main_metric)} on judged rows"
+    return curves.Curves("chart-judged", title, np.asarray(epochs), np.asarray(values), "first", best, level)
+
+
+def _tested(run: Run, arrays: Arrays) -> curves.Curves | None:
+    values, epochs = arrays.get("test_JM"), arrays.get("judged_epochs_J")
+    if values is None or epochs is None or not np.size(values) or not np.isfinite(values).any():
+        return None
+    title = f"{words.metric_name(run.main_metric)} on the test table"
+    return curves.Curves("chart-test", title, np.asarray(epochs), np.asarray(values), "third")
+
+
+def _ending(run: Run) -> str:
+    """Say what was trained and how it ended."""
+    net = run.network
+    if net.hidden:
+        widths = " – ".join(f"{width:,}" for width in net.hidden[:6]) + (" – …" if len(net.hidden) > 6 else "")
+        deep = f"{words.count(len(net.hidden), 'hidden layer')} ({widths}, {net.activation})"
+    else:
+        deep = "no hidden layer"
+    ended = Counter(member.ended for member in run.members)
+    epochs = sorted({member.epochs for member in run.members}) or [0]
+    span = words.count(epochs[-1], "epoch") if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
+    said = {
+        "finished": "ran to the end",
+        "stopped early": "stopped early",
+        "interrupted": "stopped by hand",
+        "non-finite": "broke down",
+    }
+    all_of_them = "all" if len(run.members) > 1 else "it"
+    how = ", ".join(f"{amount:,} {said[kind]}" for kind, amount in ended.items())
+    how = f"{all_of_them} {said[next(iter(ended))]}" if len(ended) == 1 else how
+    size = words.count(run.parameters, "parameter")
+    return f"{words.count(len(run.members), 'network')} of {deep}, {size} each, trained for {span}: {how}."
+
+
+def predictions(run: Run, arrays: Arrays) -> Part | None:
+    """Show predicted against true values, or the confusion matrix."""
+    truth, predicted = arrays.get("truth_NC"), arrays.get("predicted_NC")
+    if truth is None or predicted is None or not len(truth):
+        return None
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    rows = np.asarray(arrays.get("rows_N", np.arange(len(truth))))
+    if run.table.target.task == "regression":
+        return _regression(run, _as_columns(truth), _as_columns(predicted), rows)
+    return _classification(run, truth.reshape(len(truth), -1)[:, 0], _as_columns(predicted))
+
+
+def _as_columns(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float64).reshape(len(values), -1)
+
+
+def _regression(run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N: np.ndarray) -> Part:
+    """Draw one scatter plot a target."""
+    names = run.table.target.names[:MOST_TARGETS]
+    panels, drawn = [], []
+    for c, name in enumerate(names):
+        good = np.flatnonzero(np.isfinite(truth_NC[:, c]) & np.isfinite(predicted_NC[:, c]))
+        if not len(good):
+            continue
+        kept = good[thin.some(len(good), thin.MOST_POINTS if len(names) == 1 else 1_500, run.resolved.seed)]
+        r2 = _r2(truth_NC[good, c], predicted_NC[good, c])
+        label = f"Predicted against true {name} on {words.count(len(good), 'row')}; R² {words.number(r2, digits=3)}."
+        chart = charts.scatter(
+            f"chart-fit-{c}",
+            truth_NC[kept, c],
+            predicted_NC[kept, c],
+            rows_N[kept],
+            label,
+            _drawn(len(good), len(kept)),
+        )
+        drawn.append(chart)
+        panels.append(figure(chart, named(name, 60) if len(names) > 1 else "Each row"))
+    lead = "On the dashed line a prediction is right; above it is too high, below it too low."
+    if len(names) == 1 and drawn:
+        error_N = predicted_NC[good, 0] - truth_NC[good, 0]
+        half, most = np.quantile(np.abs(error_N), [0.5, 0.9])
+        said = f"Half of the predictions are off by less than {words.about(half)}, "
+        said += f"nine in ten by less than {words.about(most)}."
+        drawn.append(charts.errors("chart-errors", error_N, f"Predicted minus true. {said}"))
+        panels.append(figure(drawn[-1], "Errors"))
+        lead = f"{said} {lead}"
+    hidden = len(run.table.target.names) - len(names)
+    content = join(
+        tag("p", lead, class_="lead"),
+        tag("div", panels, class_="panels"),
+        tag("p", f"{words.count(hidden, 'more target')} not drawn.", class_="note") if hidden else None,
+        tables.per_target(run),
+    )
+    return Part("predictions", "Predicted against true", content, tuple(drawn))
+
+
+def _r2(truth: np.ndarray, predicted: np.ndarray) -> float | None:
+    """Return the share of variance explained of rows weighing alike; None where the truth does not vary."""
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return 1 - float(((truth - predicted) ** 2).sum()) / spread if spread > 0 else None
+
+
+def _drawn(total: int, kept: int) -> str:
+    if kept == total:
+        return f"All {total:,} judged rows."
+    return f"{kept:,} of {total:,} judged rows, drawn at random."
+
+
+def _classification(run: Run, truth_N: np.ndarray, predicted_NC: np.ndarray) -> Part:
+    """Draw the confusion matrix, the commonest mistakes, each class, and for two classes the probabilities."""
+    names = run.table.target.classes
+    good = np.isfinite(predicted_NC).all(axis=1) & np.isfinite(truth_N.astype(np.float64))
+    truth, probability = truth_N[good].astype(np.int64), predicted_NC[good]
+    matrix = tables.counts(truth, probability.argmax(axis=1), len(names))
+    small, kept = tables.gathered(matrix, MOST_IN_MATRIX)
+    shown = [names[i] for i in kept] + ([f"{len(names) - len(kept):,} others"] if len(small) > len(kept) else [])
+    right = int(np.trace(matrix))
+    mistakes = tables.confused(matrix, names) if len(names) > 2 else None
+    f1 = (run.test or run.scores).get("f1")
+    drawn: list[Chart] = []
+    beside: Html | None = None
+    if len(names) == 2:
+        drawn.append(_probabilities(names, truth, probability[:, 1]))
+        key = [
+            tag("span", tag("i", class_=f"swatch {c}"), named(n, 40)) for n, c in zip(names, ("b", "a"), strict=True)
+        ]
+        beside = figure(
+            drawn[0], join("Predicted probability of ", named(names[1], 40)), tag("p", "truly ", key, class_="key")
+        )
+    shade = "The darker, the larger the share of the true class."
+    others = " Classes with few rows are gathered in the last." if len(small) > len(kept) else ""
+    block = tag(
+        "figure",
+        tag("h3", "Confusion matrix"),
+        tables.confusion(small, shown),
+        tag("figcaption", f"{right:,} of {int(matrix.sum()):,} judged rows are right. {shade}{others}"),
+    )
+    content = join(
+        tag("div", block, beside, class_="panels") if beside else block,
+        join(tag("h3", "Commonest mistakes"), mistakes) if mistakes else None,
+        tag("h3", "Each class"),
+        tables.classes(matrix, names, (f1.per_class if f1 else None) or {}),
+        tables.more(len(names), tables.MOST_ROWS, "classes"),
+    )
+    return Part("predictions", "Predicted against true", content, tuple(drawn))
+
+
+def _probabilities(names: tuple[str, ...], truth: np.ndarray, probability: np.ndarray) -> Chart:
+    middle = [float(np.median(probability[truth == c])) if (truth == c).any() else None for c in (0, 1)]
+    label = (
+        f"Predicted probability of {names[1]}: median {words.percent(middle[1])} for rows of that class, "
+        f"{words.percent(middle[0])} for the others."
+    )
+    return charts.probabilities(probability, truth == 1, label, "Apart is good: a row in the middle is a guess.")
+
+
+def scores(run: Run) -> Part | None:
+    """List all scores."""
+    if not run.scores and not run.test and not run.baselines:
+        return None
+    said = "Each value is followed by its 95% interval. Baselines were fitted and judged on the same folds."
+    note = tag("p", said, class_="note") if run.scores else None
+    return Part("scores", "All scores", join(tables.scores(run), note))
+
+
+def data(run: Run) -> Part:
+    """Say what was read, which columns are used and which are not, and what was inferred."""
+    rows = run.rows
+    amounts: list[tuple[object, object]] = [("Read from", named(run.source, 200)), ("Rows read", f"{rows.read:,}")]
+    for amount, term in (
+        (rows.skipped, "Skipped, unreadable"),
+        (rows.without_target, "Without target"),
+        (rows.without_weight, "Without weight"),
+    ):
+        if amount:
+            amounts.append((term, f"{amount:,}"))
+    amounts += [("Rows used", f"{rows.used:,}"), *([("Test rows", f"{rows.test:,}")] if rows.test else [])]
+    amounts.append(("Divided", run.folds))
+    notes = [tag("li", named(note.topic, 60), ": ", note.text) for note in run.inferred[: tables.MOST_ROWS]]
+    inferred = join(
+        tag("h3", "What was inferred"),
+        tag("ul", notes, class_="notes"),
+        tag(
+            "p",
+            "Each can be overruled: ",
+            tag("code", "--kind COLUMN=KIND"),
+            ", ",
+            tag("code", "--drop COLUMN"),
+            ", ",
+            tag("code", "--task"),
+            ", ",
+            tag("code", "--missing"),
+            ", ",
+            tag("code", "--encoding"),
+            ", ",
+            tag("code", "--delimiter"),
+            ", ",
+            tag("code", "--header"),
+            ".",
+            class_="note",
+        ),
+    )
+    left = tables.left_out(run)
+    content = join(
+        facts(amounts),
+        tables.columns(run),
+        tables.more(len(run.table.columns), tables.MOST_ROWS, "columns"),
+        join(tag("h3", "Left out"), left) if left else None,
+        tables.more(len(run.table.left_out), tables.MOST_ROWS, "columns left out"),
+        inferred if notes else None,
+    )
+    return Part("data", "Data", content)
+
+
+def plan(run: Run) -> Part:
+    """List the settings, the machine and the seconds."""
+    seconds = {
+        stage.capitalize(): words.duration(value) for stage, value in run.seconds.items() if stage != "total"
+    } | {"Total": words.duration(run.seconds.get("total", sum(run.seconds.values())))}
+    machine = [(key.replace("_", " ").capitalize(), named(value)) for key, value in run.machine.items()]
+    content = join(
+        tables.plan(run),
+        tag("div", _block("Time", facts(seconds)), _block("Machine", facts(machine)), class_="panels"),
+    )
+    return Part("plan", "Settings, time and machine", content)
+
+
+def _block(title: str, content: Html) -> Html:
+    return tag("div", tag("h3", title), content)
+
+
+def findings(run: Run) -> Part:
+    """List what diagnosis found: fault, evidence, cure."""
+    items = [
+        tag(
+            "article",
+            tag("h3", tag("span", finding.severity, class_=f"badge {finding.severity}"), " ", finding.fault),
+            facts([("Evidence", finding.evidence), ("What to do", finding.cure)], class_="facts wide"),
+            class_="finding",
+        )
+        for finding in run.findings
+    ]
+    return Part("findings", "Findings", join(items) if items else tag("p", "Nothing wrong was found.", class_="lead"))

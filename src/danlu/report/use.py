@@ -1,0 +1,85 @@
+"""How to use this very model: command lines and Python that can be copied."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from danlu.core.records import ColumnSchema, Run
+from danlu.report.markup import Html, join, plain, tag
+from danlu.report.parts import Part
+
+MOST_CELLS = 8
+
+
+def folder(run: Run) -> str:
+    """Return the name of the model's folder."""
+    return run.name if run.name.endswith(".danlu") else f"{run.name}.danlu"
+
+
+def _code(text: str, label: str) -> Html:
+    return tag("pre", tag("code", plain(text)), tabindex="0", role="region", aria_label=label)
+
+
+def commands(run: Run) -> str:
+    """Return command lines for the model.
+
+    A file or name that begins with a dash is written so that it is not taken for an option.
+    """
+    name = folder(run)
+    model = shlex.quote(f"./{name}" if name.startswith("-") else name)
+    return "\n".join(
+        (
+            f"danlu predict {model} NEW.csv -o predictions.csv",
+            f"danlu score {model} LABELLED.csv",
+            f"danlu show {model}",
+        )
+    )
+
+
+def _cell(column: ColumnSchema) -> object:
+    """Return a value of the column as Python writes it."""
+    if column.kind == "number":
+        middle = column.low if column.high is None or column.low is None else (column.low + column.high) / 2
+        try:
+            return float(column.example)
+        except ValueError:
+            return 0.0 if middle is None else float(f"{middle:.4g}")
+    return column.example or (column.levels[0] if column.levels else None)
+
+
+def _literal(value: object) -> str:
+    """Write a value as Python, texts in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def python(run: Run) -> str:
+    """Return Python lines for the model, with a row such as it expects."""
+    columns = run.table.columns
+    cells = [f"    {_literal(column.name)}: [{_literal(_cell(column))}]," for column in columns[:MOST_CELLS]]
+    rest = [f"    # and {len(columns) - MOST_CELLS:,} more"] if len(columns) > MOST_CELLS else []
+    return "\n".join(
+        (
+            "import danlu",
+            "",
+            f"model = danlu.load({_literal(folder(run))})",
+            'model.predict("NEW.csv")',
+            "model.predict({",
+            *cells,
+            *rest,
+            "})",
+            'model.score("LABELLED.csv")',
+            "module = model.to_torch()  # a plain torch.nn.Module",
+        )
+    )
+
+
+def use(run: Run) -> Part:
+    """Show how the model is used."""
+    content = tag(
+        "div",
+        tag("div", tag("h3", "Command line"), _code(commands(run), "Command lines")),
+        tag("div", tag("h3", "Python"), _code(python(run), "Python lines")),
+        class_="panels",
+    )
+    return Part("use", "How to use it", join(content))
