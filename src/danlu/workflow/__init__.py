@@ -1,0 +1,1 @@
+"""The walk: from a table to a judged network that predicts."""

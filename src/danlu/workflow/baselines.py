@@ -1,0 +1,91 @@
+"""What the networks must beat, on the same rows and columns: a constant, and a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from danlu.core.records import CodeColumn, FeatureLayout
+from danlu.judging import constant_baseline, linear_baseline, metric, metrics_for
+from danlu.networks import Preparation
+from danlu.workflow.training import Trial
+
+CONSTANT = {"regression": "mean", "classification": "majority"}
+"""What the constant baseline is called."""
+
+MOST_LEVELS = 200
+"""One-hot columns of a category: a column of 100,000 of them would not fit in memory."""
+
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+"""Row numbers to learn from and to judge."""
+
+Baselines = dict[str, dict[str, float | None]]
+"""Metrics by name, of each baseline by name."""
+
+
+def fold_baselines(trial: Trial) -> Baselines:
+    """Score the baselines on the folds of the first repeat; each learns from the rows its members learnt from."""
+    folds = trial.folds
+    if folds.kind == "none":
+        return {}
+    first = [k for k, repeat in enumerate(folds.repeat) if repeat == folds.repeat[0]]
+    return _score(trial, [(folds.train[k], folds.judged[k]) for k in first])
+
+
+def tested_baselines(trial: Trial) -> Baselines:
+    """Score the baselines on the test table; they learn from all rows of the other one."""
+    if trial.test_rows is None:
+        return {}
+    return _score(trial, [(np.arange(len(trial.examined.kept)), trial.test_rows)])
+
+
+def _score(trial: Trial, pairs: Pairs) -> Baselines:
+    matrices, target = trial.matrices, trial.examined.target.schema
+    truth = matrices.y.cpu().numpy()
+    weight = None if matrices.weight_N is None else matrices.weight_N.cpu().double().numpy()
+    x_NF = matrices.x_NF.cpu()
+    codes_NQ, layout = _few_levels(matrices.codes_NQ.cpu().numpy(), trial.network.spec.layout)
+    constant, linear = [], []
+    for train, judged in pairs:
+        own = None if weight is None else weight[train]
+        inputs = _inputs(x_NF, codes_NQ, layout, trial.network.spec.scale, train)
+        constant.append(constant_baseline(truth[train], len(judged), target, own))
+        linear.append(linear_baseline(inputs(train), truth[train], inputs(judged), target, own, seed=trial.plan.seed))
+    rows = np.concatenate([judged for _, judged in pairs])
+    own = None if weight is None else weight[rows]
+    return {
+        name: {
+            kind: _finite(metric(kind, truth[rows], np.concatenate([part.predicted_NC for part in parts]), own))
+            for kind in metrics_for(target)
+        }
+        for name, parts in ((CONSTANT[target.task], constant), ("linear", linear))
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _few_levels(codes_NQ: np.ndarray, layout: FeatureLayout) -> tuple[torch.Tensor, FeatureLayout]:
+    """Make all categories one-hot; of one with many levels the most frequent stay, the others become unseen."""
+    codes, columns = codes_NQ.copy(), []
+    for position, column in enumerate(layout.codes):
+        slots = min(column.slots, MOST_LEVELS + 2)
+        if slots < column.slots:
+            counts = np.bincount(codes[:, position], minlength=column.slots)[2:]
+            place = np.zeros(column.slots, codes.dtype)
+            place[1] = 1
+            place[2 + np.argsort(-counts, kind="stable")[:MOST_LEVELS]] = np.arange(2, slots)
+            codes[:, position] = place[codes[:, position]]
+        columns.append(CodeColumn(name=column.name, slots=slots))
+    return torch.from_numpy(codes), layout.model_copy(update={"codes": tuple(columns)})
+
+
+def _inputs(
+    x_NF: torch.Tensor, codes_NQ: torch.Tensor, layout: FeatureLayout, scale: str, train: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from row numbers to prepared inputs, by the statistics of the training rows."""
+    preparation = Preparation.fit(x_NF, codes_NQ, None, [torch.from_numpy(train)], layout, scale, "none", x_NF.dtype)
+    return lambda rows: preparation.prepare(x_NF[rows][None], codes_NQ[rows][None]).x_KBD[0].numpy()

@@ -1,0 +1,165 @@
+"""The walk: read, divide, encode, build, train, judge, diagnose, keep. One call a stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from danlu._version import __version__
+from danlu.core import devices
+from danlu.core.errors import PlanError
+from danlu.core.plan import Plan, make_plan
+from danlu.core.records import Progress, Run
+from danlu.data import divide
+from danlu.diagnosis import diagnose
+from danlu.features import layout
+from danlu.judging import metrics_for
+from danlu.networks import Network
+from danlu.networks.build import describe
+from danlu.search import Facts, recipe
+from danlu.search.recipe import ONEHOT_MOST, is_plain
+from danlu.workflow.baselines import fold_baselines, tested_baselines
+from danlu.workflow.interrupt import stoppable
+from danlu.workflow.judge import judge, judge_test
+from danlu.workflow.material import gather
+from danlu.workflow.model import Model
+from danlu.workflow.training import Trial
+
+
+class Clock:
+    """Seconds of each stage, by name."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap as this stage's."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
+        self.seconds["total"] = now - self.start
+        self.last = now
+
+
+def fit(
+    data: Any,
+    target: str | int | tuple[str, ...] | list[str] | None = None,
+    *,
+    plan: Plan | None = None,
+    name: str | None = None,
+    test: Any = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> Model:
+    """Train and judge networks on a table, and return a model that predicts.
+
+    Arguments:
+        data: a path (.csv, .tsv, .parquet, .xlsx, also .gz), a data frame of any library, an Arrow table, a
+            NumPy array, or a dict of columns.
+        target: the column to predict, or several; a name or a number from 1.
+        plan: settings as a `danlu.Plan`; keyword settings are added to it.
+        name: of the model; by default that of the file.
+        test: a table that is scored once, at the end; anything that `data` may be.
+        on_progress: called with `Progress` records, a few times a second.
+        stop: asked often; once it says True, training ends and the best so far is kept. By default Ctrl-C.
+        settings: fields of `danlu.Plan`, e.g. `folds=10, hidden=(256, 128)`.
+
+    Raises:
+        PlanError: settings out of range, or against each other.
+        DataError: the table cannot be read or learnt from.
+        TrainingError: no network survived training.
+
+    >>> rows = {"x": [i / 10 for i in range(60)], "y": [i / 5 + 1 for i in range(60)]}
+    >>> model = fit(rows, "y", epochs=3, repeats=1)
+    >>> model.predict({"x": [1.0, 2.0]}).shape
+    (2,)
+    """
+    clock = Clock()
+    plan = _plan(plan, data, target, test, settings)
+    devices.prepare_threads(plan.threads)
+    say = on_progress or (lambda _: None)
+    say(Progress(stage="reading"))
+    material = gather(data, plan, plan.test if test is None else test)
+    clock.lap("read")
+
+    examined, schema = material.examined, material.examined.schema
+    resolved = recipe(plan, Facts(len(examined.kept), schema.target.task, len(schema.target.classes)))
+    folds = divide(examined, resolved)
+    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST)
+    network = Network(describe(resolved, features, schema.target))
+    trial = Trial.prepare(network, material, folds, resolved)
+    clock.lap("prepare")
+
+    with stoppable() if stop is None else nullcontext(stop) as stopped:
+        trained = trial.train(on_progress, stopped)
+        shipped = trial.ship(trained, on_progress, stopped)
+    clock.lap("train")
+
+    say(Progress(stage="judging"))
+    judged = judge(trial, trained)
+    tested = judge_test(trial, shipped)
+    lines, test_lines = fold_baselines(trial), tested_baselines(trial)
+    main = metrics_for(schema.target)[0]
+    findings = diagnose(
+        trained.members, trained.curves, judged.scores or tested, lines or test_lines, main, trained.interrupted
+    )
+    clock.lap("judge")
+
+    run = Run(
+        name=name or _name(data),
+        version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=material.raw.source,
+        plan=plan,
+        resolved=resolved,
+        table=schema,
+        network=network.spec,
+        parameters=network.count,
+        rows=material.rows,
+        folds=folds.words,
+        main_metric=main,
+        members=trained.members,
+        shipped=() if resolved.refit else shipped.indices,
+        refitted=len(shipped.indices) if resolved.refit else 0,
+        scores=judged.scores,
+        test=tested,
+        baselines=lines,
+        test_baselines=test_lines,
+        findings=findings,
+        inferred=(*material.notes, *folds.notes),
+        seconds=clock.seconds,
+        machine=trial.machine,
+        interrupted=trained.interrupted,
+    )
+    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target))
+
+
+def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[str, Any]) -> Plan:
+    """Return one plan of what was given in all ways.
+
+    Raises:
+        PlanError: a setting is unknown, out of range or against another, or there is no target.
+    """
+    given: dict[str, Any] = {} if plan is None else plan.model_dump(exclude_unset=True)
+    if target is not None:
+        given["target"] = (str(target),) if isinstance(target, int | str) else tuple(map(str, target))
+    if isinstance(data, str | Path):
+        given["data"] = str(data)
+    if test is not None:
+        given["test"] = str(test) if isinstance(test, str | Path) else "(given in Python)"
+    plan = make_plan(**(given | settings))
+    if not plan.target:
+        raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
+    return plan
+
+
+def _name(data: Any) -> str:
+    """Return the stem of a file's name without its endings, or "model"."""
+    if not isinstance(data, str | Path):
+        return "model"
+    return Path(data).name.partition(".")[0].removeprefix("danlu:") or "model"

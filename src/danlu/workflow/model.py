@@ -1,0 +1,134 @@
+"""A trained model: what it predicts, how good it is, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from danlu.artifact import Loaded, Predictions, Predictor, save
+from danlu.artifact import load as read_artifact
+from danlu.core.records import Run, Score
+from danlu.data import RawTable, ReadOptions, read
+
+
+class Model:
+    """Networks that predict together, with their preparation, scores and history.
+
+    `danlu.fit` and `danlu.load` return one.
+
+    Attributes:
+        run: all that is known of the fit, as a record.
+        arrays: curves, and predictions on judged rows, by name.
+    """
+
+    def __init__(self, run: Run, tensors: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> None:
+        self.run = run
+        self.tensors = dict(tensors)
+        self.arrays = arrays
+        self._predictor = Predictor(Loaded(run, self.tensors, arrays))
+
+    def predictions(self, data: Any, options: ReadOptions | None = None) -> Predictions:
+        """Predict each row of a table, in its order, with warnings about what does not fit.
+
+        Arguments:
+            data: a path or table, as in `danlu.fit`; the target may be missing.
+            options: how a file is read; by default as the table learnt from.
+
+        Raises:
+            DataError: the table cannot be read.
+            SchemaError: columns are missing, or of another type.
+        """
+        return self._predictor.predict(self.read(data, options))
+
+    def predict(self, data: Any, *, proba: bool = False) -> np.ndarray:
+        """Predict each row of a table, in its order.
+
+        Arguments:
+            data: a path or table, as in `danlu.fit`; the target may be missing.
+            proba: probabilities of the classes instead of the likeliest one.
+
+        Returns:
+            numbers `[N]` (`[N, C]` for several targets), class names `[N]`, or probabilities `[N, C]`.
+        """
+        said = self.predictions(data)
+        if said.target.task == "classification":
+            return said.values if proba else np.asarray(said.labels())
+        return said.values[:, 0] if said.values.shape[1] == 1 else said.values
+
+    def score(self, data: Any, options: ReadOptions | None = None) -> dict[str, Score]:
+        """Score the model on a table with known targets; rows without a target are left out.
+
+        The main metric comes first. The rows should be ones that the model never saw.
+        """
+        scores, _ = self._predictor.score(self.read(data, options))
+        return scores
+
+    def read(self, data: Any, options: ReadOptions | None = None) -> RawTable:
+        """Read a table the way the one learnt from was read."""
+        return data if isinstance(data, RawTable) else read(data, options or ReadOptions.from_plan(self.run.plan))
+
+    def report(self, path: str | Path | None = None, *, force: bool = True) -> Path:
+        """Write the page that shows why the model is as good as it is, and return its path.
+
+        Arguments:
+            path: of the page; by default the model's name with .html, in the current folder.
+            force: whether an existing file is overwritten.
+        """
+        from danlu.report import write_page  # noqa: PLC0415  draws charts: 0.3 s that only a page pays
+
+        return write_page(self.run, self.arrays, Path(path or f"{self.run.name}.html"), force=force)
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the model to a folder that holds data only, whole or not at all, and return its path.
+
+        Raises:
+            OutputError: the folder exists and `force` is off, or it cannot be written.
+        """
+        save(Path(path), self.run, self.tensors, dict(self.arrays), force=force)
+        return Path(path)
+
+    def to_torch(self) -> torch.nn.Module:
+        """Return the networks as one plain `torch.nn.Module` in evaluation mode.
+
+        It takes the matrices that `encode` gives: numbers `[N, F]` and codes `[N, Q]`.
+        """
+        return self._predictor.to_torch()
+
+    def encode(self, data: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a table as the matrices that `to_torch()` takes: numbers `[N, F]` and codes `[N, Q]`."""
+        encoded, _ = self._predictor.encode(self.read(data))
+        return torch.from_numpy(encoded.x), torch.from_numpy(encoded.codes)
+
+    def __repr__(self) -> str:
+        run, target = self.run, self.run.table.target
+        count = len(run.shipped) or run.refitted
+        widths = "-".join(map(str, (*run.network.hidden, run.network.outputs)))
+        scores = run.scores or run.test
+        lines = [
+            f"Danlu model {run.name!r}: {target.task} of {', '.join(target.names)}, {len(run.table.columns)} columns",
+            f"  {count} networks ({widths}, {run.network.activation}), {run.rows.used:,} rows, {run.folds}",
+        ]
+        if run.main_metric in scores:
+            lines.append("  " + _score_line(run.main_metric, scores[run.main_metric]))
+        return "\n".join(lines)
+
+
+def _score_line(name: str, score: Score) -> str:
+    """Return "rmse 45,123 (44,000 to 46,000), out-of-fold"."""
+    value = "undefined" if score.value is None else f"{score.value:,.5g}"
+    between = "" if score.low is None or score.high is None else f" ({score.low:,.5g} to {score.high:,.5g})"
+    return f"{name} {value}{between}, {score.kind}, {score.rows:,} rows"
+
+
+def load(path: str | Path) -> Model:
+    """Load a model from its folder; its files are checked against their hashes first.
+
+    Raises:
+        ArtifactError: the folder is missing, is no model, is damaged, or is of another version.
+    """
+    loaded = read_artifact(Path(path))
+    return Model(loaded.run, loaded.tensors, loaded.arrays)

@@ -1,0 +1,175 @@
+"""One trial: a network, its preparation per fold, the members that are trained, and those that are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from danlu.core import devices
+from danlu.core.errors import Interrupted
+from danlu.core.plan import Plan
+from danlu.core.records import Progress
+from danlu.data import Examined, Folds, Target, watched
+from danlu.judging import metrics_for
+from danlu.networks import Network, Preparation
+from danlu.population import Matrices, Members, Rows, Trained, train
+from danlu.workflow.material import Material, stack
+
+Listener = Callable[[Progress], None] | None
+Stop = Callable[[], bool] | None
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The members that predict, with the preparation of their folds."""
+
+    indices: tuple[int, ...]
+    preparation: Preparation
+    weights_MP: torch.Tensor
+    state_MS: torch.Tensor
+    fold_M: torch.Tensor
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return what the model's file holds, by name."""
+        own = {f"preparation.{name}": tensor for name, tensor in self.preparation.tensors().items()}
+        named = {"weights": self.weights_MP, "state": self.state_MS, "fold": self.fold_M, **own}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that training needs, on the device. Rows of the test table follow those learnt from."""
+
+    plan: Plan
+    network: Network
+    preparation: Preparation
+    matrices: Matrices
+    examined: Examined
+    folds: Folds
+    test_target: Target | None
+    machine: dict[str, str]
+
+    @classmethod
+    def prepare(cls, network: Network, material: Material, folds: Folds, plan: Plan) -> Trial:
+        """Put the data on the device once, and learn each fold's preparation from its training rows."""
+        device = devices.resolve(plan.device)
+        test, examined = material.test, material.examined
+        truth = examined.target.values
+        weight = examined.special.get("weight")
+        dtype = torch.float64 if plan.dtype == "float64" else torch.float32
+        if material.test_target is not None:
+            truth = stack(truth, material.test_target.values)
+            weight = None if weight is None else stack(weight, np.ones(len(material.test_target.values)))
+        matrices = Matrices(
+            x_NF=torch.from_numpy(stack(material.encoded.x, None if test is None else test.x)).to(device, dtype),
+            codes_NQ=torch.from_numpy(stack(material.encoded.codes, None if test is None else test.codes)).to(device),
+            y=torch.from_numpy(truth).to(device),
+            weight_N=None if weight is None else torch.from_numpy(weight).to(device, dtype),
+        )
+        return cls(
+            plan=plan,
+            network=network,
+            preparation=_learn(network, matrices, folds),
+            matrices=matrices,
+            examined=examined,
+            folds=folds,
+            test_target=material.test_target,
+            machine=devices.facts(device, torch.get_num_threads()),
+        )
+
+    @property
+    def test_rows(self) -> np.ndarray | None:
+        """Places of the test table's rows in the matrices."""
+        learnt = len(self.examined.kept)
+        return None if self.test_target is None else np.arange(learnt, len(self.matrices.x_NF))
+
+    def on_all_rows(self) -> Trial:
+        """Return the trial whose members all train on all rows, one a repeat."""
+        repeats = sorted(set(self.folds.repeat))
+        every = np.arange(len(self.examined.kept))
+        none = np.arange(0)
+        folds = replace(
+            self.folds,
+            train=tuple(every for _ in repeats),
+            judged=tuple(none for _ in repeats),
+            repeat=tuple(repeats),
+            kind="none",
+        )
+        return replace(self, folds=folds, preparation=_learn(self.network, self.matrices, folds))
+
+    def train(self, on_progress: Listener, stop: Stop) -> Trained:
+        """Train one member a fold.
+
+        Raises:
+            TrainingError: no member survived.
+            Interrupted: the user stopped before the first epoch ended.
+        """
+        fit_rows, watch_rows = list(self.folds.train), None
+        if self.plan.early_stopping:
+            special = self.examined.special
+            parts = [
+                watched(rows, seed=self.plan.seed, groups=special.get("group"), times=special.get("time"))
+                for rows in fit_rows
+            ]
+            fit_rows, watch_rows = [fit for fit, _ in parts], tuple(watch for _, watch in parts)
+        rows = Rows(
+            fit=tuple(fit_rows),
+            judged=self.folds.judged,
+            watched=watch_rows,
+            test=self.test_rows if self.plan.watch_test else None,
+        )
+        device, dtype = self.matrices.x_NF.device, self.matrices.x_NF.dtype
+        members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
+        metric = metrics_for(self.examined.target.schema)[0]
+        trained = train(
+            self.network,
+            self.preparation,
+            self.matrices,
+            rows,
+            members,
+            self.plan,
+            metric=metric,
+            on_progress=on_progress,
+            stop=stop,
+        )
+        if trained.interrupted and not any(member.epochs for member in trained.members):
+            raise Interrupted(
+                "a model needs at least one epoch", "training was stopped in the first", "Let it run longer."
+            )
+        return trained
+
+    def ship(self, trained: Trained, on_progress: Listener, stop: Stop) -> Shipped:
+        """Return the members that predict: those trained, or with `refit` new ones on all rows."""
+        if self.plan.refit and not trained.interrupted:
+            refit = self.on_all_rows()
+            return refit._shipped(refit.train(on_progress, stop))
+        return self._shipped(trained)
+
+    def _shipped(self, trained: Trained) -> Shipped:
+        indices = tuple(member.index for member in trained.members if member.ended != "non-finite")
+        return Shipped(
+            indices=indices,
+            preparation=self.preparation,
+            weights_MP=trained.weights_MP[list(indices)],
+            state_MS=trained.state_MS[list(indices)],
+            fold_M=torch.tensor([trained.members[i].fold for i in indices]),
+        )
+
+
+def _learn(network: Network, matrices: Matrices, folds: Folds) -> Preparation:
+    """Learn the preparation of each fold from its training rows alone."""
+    spec = network.spec
+    return Preparation.fit(
+        matrices.x_NF,
+        matrices.codes_NQ,
+        matrices.y if matrices.y.is_floating_point() else None,
+        [torch.from_numpy(rows) for rows in folds.train],
+        spec.layout,
+        spec.scale,
+        spec.scale_target,
+        matrices.x_NF.dtype,
+        matrices.weight_N,
+    )
