@@ -216,6 +216,9 @@ class Run(Record):
     scores: dict[str, Score]
     test: dict[str, Score] = {}
     baselines: dict[str, dict[str, float | None]]
+    """Metrics of `linear`, and of `mean` or `majority`, on the rows that `scores` are of."""
+    test_baselines: dict[str, dict[str, float | None]] = {}
+    """The same on the test table, learnt from all rows of the other one."""
     findings: tuple[Finding, ...] = ()
     inferred: tuple[Note, ...] = ()
     seconds: dict[str, float]

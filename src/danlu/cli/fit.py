@@ -1,0 +1,130 @@
+"""`danlu fit`: from a table to a saved model and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from danlu.cli.following import OnProgress, Stop, following
+from danlu.cli.options import StrictCommand, given, with_settings
+from danlu.core.errors import OutputError
+from danlu.core.plan import make_plan
+
+if TYPE_CHECKING:
+    from danlu.workflow.model import Model
+
+app = typer.Typer(add_completion=False)
+
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="MODEL", help="Folder of the model (NAME.danlu).", rich_help_panel="Output"),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.", rich_help_panel="Output")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel="Output")]
+Page = Annotated[bool, typer.Option("--page/--no-page", help="Write the page.", rich_help_panel="Output")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel="Output")]
+
+
+@app.command("fit", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@with_settings()
+def fit_command(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Table (.csv .tsv .parquet .xlsx, .gz, -) or plan.toml.")],
+    *,
+    output: Output = None,
+    force: Force = False,
+    page: Page = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    **settings: Any,
+) -> None:
+    """Learn from a table; save the model and a page that judges it.
+
+    The target is all that must be named: danlu fit houses.csv --target price
+    """
+    plan = make_plan(**settings_of(data, given(settings)))
+    source = plan.data or data
+    place = Path(output) if output else Path(f"{name_of(source)}.danlu")
+
+    def work(on_progress: OnProgress, stop: Stop) -> Model:
+        from danlu.workflow.fit import fit  # noqa: PLC0415  loads torch
+
+        return fit(source, plan=plan, name=place.name.removesuffix(".danlu"), on_progress=on_progress, stop=stop)
+
+    carry_out(work, place, page=page, force=force, as_json=as_json, quiet=quiet)
+
+
+def settings_of(data: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return all settings: those of a plan file, overridden by those of the command line."""
+    if not data.lower().endswith(".toml"):
+        return asked
+    from danlu.cli.planfile import read_plan  # noqa: PLC0415  only where there is one
+
+    ways = ("folds", "holdout", "fold_column")
+    file = read_plan(Path(data))
+    if any(way in asked for way in ways):  # another way to divide the rows replaces the file's
+        file = {name: value for name, value in file.items() if name not in ways}
+    settings = file | asked
+    if "data" not in settings:
+        from danlu.core.errors import PlanError  # noqa: PLC0415
+
+        raise PlanError(f"{data} must name the table", "it has no 'data'", 'Add data = "TABLE.csv" to it.')
+    return settings
+
+
+def name_of(source: str) -> str:
+    """Return what a model made from this source is called.
+
+    >>> name_of("tables/houses.csv.gz"), name_of("-"), name_of("danlu:california")
+    ('houses', 'table', 'california')
+    """
+    name = Path(source).name.rpartition("danlu:")[2]
+    name = name.removesuffix(".gz")
+    return (Path(name).stem if Path(name).suffix else name).strip("-. ") or "table"
+
+
+def page_of(model: Path) -> Path:
+    """Return where the page of a model stands: beside it.
+
+    >>> print(page_of(Path("models/houses.danlu")))
+    models/houses.html
+    """
+    return model.parent / f"{model.name.removesuffix('.danlu')}.html"
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to write over a file that is there, or over a folder in any case.
+
+    Raises:
+        OutputError: there is something, and it was not said that it may go.
+    """
+    if path.is_dir():
+        raise OutputError("the output must be a file", f"{path} is a folder", "Give another name with -o.")
+    if path.exists() and not force:
+        raise OutputError(f"{path} must not exist yet", "it does", "Use --force to replace it, or -o for another name.")
+
+
+def carry_out(
+    work: Callable[[OnProgress, Stop], Model], place: Path, *, page: bool, force: bool, as_json: bool, quiet: bool
+) -> None:
+    """Check where the results will go, do the work, save, and say what came out."""
+    from danlu.artifact import check_output  # noqa: PLC0415  loads torch, which no refused option should wait for
+    from danlu.cli.answer import fit_answer, print_json  # noqa: PLC0415
+    from danlu.cli.summary import print_summary  # noqa: PLC0415
+    from danlu.cli.terminal import out  # noqa: PLC0415
+
+    check_output(place, force)
+    sheet = page_of(place) if page else None
+    if sheet is not None:
+        refuse_existing(sheet, force)
+    with following(quiet=quiet) as (on_progress, stop):
+        model = work(on_progress, stop)
+        model.save(place, force=force)
+    if sheet is not None:
+        model.report(sheet, force=force)
+    if as_json:
+        print_json(fit_answer(model.run, place, sheet))
+    else:
+        print_summary(out(), model.run, place, sheet)

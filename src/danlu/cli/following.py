@@ -1,0 +1,109 @@
+"""Training as it is watched: one line that moves in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+
+from danlu.cli.terminal import err
+from danlu.core.records import Progress
+
+EVERY = 15.0
+"""Seconds between two lines where there is no terminal."""
+
+OnProgress = Callable[[Progress], None]
+Stop = Callable[[], bool]
+
+
+@contextmanager
+def following(*, quiet: bool) -> Iterator[tuple[OnProgress, Stop]]:
+    """Yield what to call with each `Progress`, and what says that the user asked to stop.
+
+    The first Ctrl-C (or SIGTERM) asks to stop, the second leaves at once.
+    """
+    from danlu.workflow.interrupt import stoppable  # noqa: PLC0415  workflow loads torch
+
+    console = err()
+
+    def say_stopping() -> None:
+        console.print("stopping: the best so far is kept and saved. Ctrl-C again leaves at once.")
+
+    with stoppable(say_stopping) as stop:
+        if quiet:
+            yield lambda _: None, stop
+        elif console.is_terminal:
+            with moving(console) as show:
+                yield show, stop
+        else:
+            yield occasional(console), stop
+
+
+@contextmanager
+def moving(console: Console) -> Iterator[OnProgress]:
+    """Yield a callback that draws one line with a bar, and takes it away at the end."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[words]}"))
+    with Bar(*columns, console=console, transient=True, refresh_per_second=8) as bar:
+        task: TaskID = bar.add_task("reading", total=None, words="")
+
+        def show(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.stage,
+                total=progress.epochs or None,
+                completed=progress.epoch,
+                words=in_words(progress),
+            )
+
+        yield show
+
+
+def occasional(console: Console) -> OnProgress:
+    """Return a callback that prints a line when a stage begins, and every 15 seconds."""
+    last_stage, last_time = "", 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal last_stage, last_time
+        now = time.monotonic()
+        if progress.stage == last_stage and now - last_time < EVERY:
+            return
+        last_stage, last_time = progress.stage, now
+        words = in_words(progress)
+        console.print(f"{progress.stage}: {words}" if words else f"{progress.stage} ...", soft_wrap=True)
+
+    return show
+
+
+def in_words(progress: Progress) -> str:
+    """Write epoch, time left, and loss and metric of the median member with their spread.
+
+    >>> in_words(Progress(stage="training", epoch=3, epochs=40, seconds_left=12.0, loss=0.25))
+    'epoch 3/40, 12.0 s left, loss 0.25'
+    """
+    parts = []
+    if progress.epochs:
+        parts.append(f"epoch {progress.epoch}/{progress.epochs}")
+    if progress.seconds_left is not None:
+        from danlu.report.words import duration  # noqa: PLC0415  loads numpy, which `danlu fit --help` does not need
+
+        parts.append(f"{duration(progress.seconds_left)} left")
+    parts += _spread("loss", progress.loss, progress.loss_low, progress.loss_high)
+    parts += _spread(progress.metric_name, progress.metric, progress.metric_low, progress.metric_high)
+    return ", ".join(parts)
+
+
+def _spread(name: str, value: float | None, low: float | None, high: float | None) -> list[str]:
+    if value is None:
+        return []
+    if low is None or high is None:
+        return [f"{name} {_short(value)}"]
+    return [f"{name} {_short(value)} ({_short(low)}-{_short(high)})" if low < high else f"{name} {_short(value)}"]
+
+
+def _short(value: float) -> str:
+    """Write two or three digits: the line stands beside a bar, and changes several times a second."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"

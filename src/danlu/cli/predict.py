@@ -1,0 +1,68 @@
+"""`danlu predict`: the rows of a table, in their order, with what a saved model says of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from danlu.cli.fit import AsJson
+from danlu.cli.options import READING, StrictCommand, reading, split_names, with_settings
+from danlu.core.errors import PlanError
+
+app = typer.Typer(add_completion=False)
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder of a model (NAME.danlu).")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="Table with the model's columns, or - for standard input.")]
+
+
+@app.command("predict", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@with_settings(READING)
+def predict_command(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help=".csv, .tsv (also .gz) or .parquet; else standard output."),
+    ] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Probability of each class as well.")] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="COL[,COL]", help="Columns of DATA to write as well.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
+    as_json: AsJson = False,
+    **settings: Any,
+) -> None:
+    """Predict the rows of a table with a saved model.
+
+    Rows stay in their order; columns the model does not know are ignored, and said.
+    """
+    from danlu.cli.answer import by_topic, print_json  # noqa: PLC0415
+    from danlu.cli.fit import refuse_existing  # noqa: PLC0415
+    from danlu.cli.terminal import err, say_notes  # noqa: PLC0415
+
+    kept = split_names(keep or [])
+    to_file = output is not None and output != "-"
+    if as_json and kept and not to_file:
+        raise PlanError("`keep` belongs to a table", "got --json without a file", "Give -o FILE, or leave it out.")
+    if output is not None and to_file:
+        refuse_existing(Path(output), force)
+    from danlu.data import write  # noqa: PLC0415  loads pyarrow
+    from danlu.workflow.model import load  # noqa: PLC0415  loads torch
+
+    loaded = load(model)
+    raw = loaded.read(data, reading(settings, loaded.run.plan))
+    predictions = loaded.predictions(raw)
+    columns = predictions.columns(proba=proba)
+    say_notes(err(), predictions.warnings)
+    if to_file or not as_json:
+        write(output or "-", columns, keep=raw, keep_names=kept, force=force)
+    rows = len(next(iter(columns.values())))
+    if as_json:
+        answer: dict[str, Any] = {"model": model, "data": data, "rows": rows, "output": output}
+        answer |= {"columns": list(columns), "warnings": by_topic(predictions.warnings)}
+        print_json(answer | ({} if to_file else {"predictions": columns}))
+    elif to_file:
+        err().print(f"{rows:,} predictions in {output}", soft_wrap=True)

@@ -1,0 +1,37 @@
+"""`danlu report`: the page of a saved model, written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from danlu.cli.fit import AsJson, page_of, refuse_existing
+from danlu.cli.options import StrictCommand
+from danlu.cli.predict import Model
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("report", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
+def report_command(
+    model: Model,
+    *,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="The page (NAME.html beside the model).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the page.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the page of a saved model again."""
+    from danlu.cli.answer import print_json  # noqa: PLC0415
+    from danlu.workflow.model import load  # noqa: PLC0415  loads torch
+
+    page = Path(output) if output else page_of(Path(model))
+    refuse_existing(page, force)
+    load(model).report(page, force=force)
+    if as_json:
+        print_json({"model": model, "page": str(page)})
+    else:
+        typer.echo(page)

@@ -1,0 +1,34 @@
+"""`danlu score`: how good a saved model is on a table whose target is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from danlu.cli.fit import AsJson
+from danlu.cli.options import READING, StrictCommand, reading, with_settings
+from danlu.cli.predict import Data, Model
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("score", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@with_settings(READING)
+def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settings: Any) -> None:
+    """Judge a saved model on a table whose target is known.
+
+    The score is honest only for rows that the model was not fitted on.
+    """
+    from danlu.cli.answer import print_json  # noqa: PLC0415
+    from danlu.cli.summary import print_metrics  # noqa: PLC0415
+    from danlu.cli.terminal import out  # noqa: PLC0415
+    from danlu.workflow.model import load  # noqa: PLC0415  loads torch
+
+    loaded = load(model)
+    scores = loaded.score(data, reading(settings, loaded.run.plan))
+    if as_json:
+        rows = next(iter(scores.values())).rows
+        print_json({"model": model, "data": data, "rows": rows, "score": scores})
+    else:
+        print_metrics(out(), scores)

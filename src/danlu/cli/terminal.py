@@ -1,0 +1,40 @@
+"""The two streams of the program: what it was asked for goes to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from danlu.core.records import Note
+
+
+def out() -> Console:
+    """Return a console on standard output, 80 columns wide where there is no terminal."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Return a console on standard error, 80 columns wide where there is no terminal."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a terminal without our signs shows ? in their place
+    width = None if stream.isatty() else 80
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False, markup=False)
+
+
+def say_notes(console: Console, notes: Iterable[Note]) -> None:
+    """Print warnings, one line each."""
+    for note in notes:
+        console.print(
+            Text("warning: ", style="yellow").append(f"{note.topic}: {note.text}", style="not bold"), soft_wrap=True
+        )
