@@ -59,12 +59,13 @@ def test_rows_outside_a_fold_leave_its_statistics_alone() -> None:
         assert torch.equal(buffer[0], second.tensors()[name][0])
 
 
-def test_robust_scale_falls_back_to_half_the_range_and_then_to_1() -> None:
+def test_robust_scale_of_mostly_one_value_is_the_median_distance_of_the_others_or_1() -> None:
     x = np.zeros((200, 3))
     x[::10, 0] = 8.0
+    x[1, 0] = 1e30
     x[:, 1] = 5.0
     preparation = fit(x, "robust")
-    assert preparation.scale_KF[0].tolist() == [4.0, 1.0, 1.0]
+    assert preparation.scale_KF[0].tolist() == [8.0, 1.0, 1.0]
     assert preparation.centre_KF[0].tolist() == [0.0, 5.0, 0.0]
 
 

@@ -8,7 +8,7 @@ import torch
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, make_plan
 from danlu.search import Facts, recipe
-from danlu.search.recipe import TORCH_RATES, is_plain
+from danlu.search.defaults import TORCH_RATES, is_plain
 
 REGRESSION = Facts(rows=5000, task="regression")
 CLASSES = Facts(rows=5000, task="classification", classes=3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -38,20 +40,29 @@ def resolve(device: str = "auto") -> torch.device:
     return chosen
 
 
-def prepare_threads(threads: int | None = None) -> int:
-    """Set the number of CPU threads that tensors use, flush denormals, and return the number.
+@contextmanager
+def arithmetic(threads: int | None = None) -> Iterator[int]:
+    """Let tensors use so many CPU threads and flush denormals while the block runs; yield the number.
 
     `None` takes the cores that this process may run on, at most 8: more threads change the order of
-    sums without making small networks faster.
+    sums without making small networks faster. Denormals cost a hundred times an ordinary product, and weights
+    that decay towards 0 pass through them. What was set before is set again afterwards.
     """
-    count = (
-        threads
-        if threads is not None
-        else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
-    torch.set_num_threads(count)
+    before = torch.get_num_threads()
+    # A number below the least normal one becomes 0 where denormals are flushed.
+    flushed = float(torch.tensor(1e-40) * 1) == 0
+    torch.set_num_threads(threads or min(8, _cores()))
     torch.set_flush_denormal(True)
-    return count
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(flushed)
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def facts(device: torch.device, threads: int) -> dict[str, str]:

@@ -61,8 +61,7 @@ class Network:
         self.spec = spec
         self.embedded = tuple(column for column in spec.layout.codes if column.width)
         self.tables = tuple(
-            Shape(f"embedding.{c.name}.weight", (c.slots, c.width), "embedding")
-            for c in self.embedded
+            Shape(f"embedding.{column.name}.weight", (column.slots, column.width), "embedding")
             for column in self.embedded
         )
         self.input_width = prepared_width(spec.layout) + sum(column.width for column in self.embedded)

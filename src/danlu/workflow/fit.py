@@ -21,13 +21,15 @@ from danlu.judging import metrics_for
 from danlu.networks import Network
 from danlu.networks.build import describe
 from danlu.search import Facts, recipe
-from danlu.search.recipe import ONEHOT_MOST, is_plain
+from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
 from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import judge, judge_test
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
 from danlu.workflow.training import Trial
+
+Stop = Callable[[], bool]
 
 
 class Clock:
@@ -79,12 +81,19 @@ def fit(
     >>> model.predict({"x": [1.0, 2.0]}).shape
     (2,)
     """
-    clock = Clock()
     plan = _plan(plan, data, target, test, settings)
-    devices.prepare_threads(plan.threads)
+    with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped:
+        return _walk(data, plan.test if test is None else test, plan, name or _name(data), on_progress, stopped)
+
+
+def _walk(
+    data: Any, test: Any, plan: Plan, name: str, on_progress: Callable[[Progress], None] | None, stop: Stop
+) -> Model:
+    """Go the whole way, a call a stage."""
+    clock = Clock()
     say = on_progress or (lambda _: None)
     say(Progress(stage="reading"))
-    material = gather(data, plan, plan.test if test is None else test)
+    material = gather(data, plan, test)
     clock.lap("read")
 
     examined, schema = material.examined, material.examined.schema
@@ -95,9 +104,8 @@ def fit(
     trial = Trial.prepare(network, material, folds, resolved)
     clock.lap("prepare")
 
-    with stoppable() if stop is None else nullcontext(stop) as stopped:
-        trained = trial.train(on_progress, stopped)
-        shipped = trial.ship(trained, on_progress, stopped)
+    trained = trial.train(on_progress, stop)
+    shipped = trial.ship(trained, on_progress, stop)
     clock.lap("train")
 
     say(Progress(stage="judging"))
@@ -111,7 +119,7 @@ def fit(
     clock.lap("judge")
 
     run = Run(
-        name=name or _name(data),
+        name=name,
         version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=material.raw.source,

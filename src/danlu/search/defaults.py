@@ -91,22 +91,25 @@ def _plain(plan: Plan) -> dict[str, Any]:
 
 def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
     """Return the recipe's choices for `net=auto`."""
-    batch = 32 if facts.rows < 1000 else 128 if facts.rows < 5000 else 256 if facts.rows < 100_000 else 1024
-    # About 2,500 steps, in no fewer than 8 and no more than 100 epochs.
-    epochs = min(100, max(8, round(2500 * batch / max(facts.rows * 0.8, 1))))
+    small = facts.rows < 1000
+    batch = 32 if small else 128 if facts.rows < 5000 else 256 if facts.rows < 100_000 else 1024
+    # Probabilities overfit long before numbers do; docs/decisions/2026-11-21-first-recipe.md has the measurements.
+    numeric = facts.task == "regression"
+    steps, least = (2500, 8) if numeric else (180 if facts.classes == 2 else 600, 6)
+    epochs = min(100, max(least, round(steps * batch / max(facts.rows * 0.8, 1))))
     optimizer = plan.optimizer or "adamw"
     return {
-        "hidden": (256, 256),
-        "activation": "silu",
+        "hidden": (128, 128) if small else (256, 256),
+        "activation": "relu",
         "batch_norm": (),
-        "layer_norm": False,
-        "dropout": 0.1,
+        "layer_norm": not numeric or facts.rows >= 5000,
+        "dropout": 0.1 if numeric else 0.3,
         "init": "default",
         "init_bias": "default",
         "scale": "robust",
         "label_smoothing": 0.0,
         "optimizer": optimizer,
-        "lr": 0.003 if optimizer in ("adam", "adamw") else 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer],
+        "lr": 0.01 if optimizer in ("adam", "adamw") else 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer],
         "momentum": 0.9 if optimizer == "sgd" else 0.0,
         "weight_decay": 0.02 if optimizer == "adamw" else 0.0,
         "l1": 0.0,
