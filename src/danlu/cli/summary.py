@@ -57,7 +57,8 @@ def print_inferred(console: Console, run: Run) -> None:
         kinds[column.kind] = kinds.get(column.kind, 0) + 1
     line(console, "columns", ", ".join(count(n, kind, KINDS.get(kind, "")) for kind, n in kinds.items()) or "none")
     for note in run.inferred:
-        line(console, note.topic, note.text)
+        if note.topic != "task":  # the heading says it
+            line(console, note.topic, note.text)
     if run.table.left_out:
         line(console, "left out", listed([f"{column.name} ({column.reason})" for column in run.table.left_out]))
     lost = {"without a target": run.rows.without_target, "without a weight": run.rows.without_weight}

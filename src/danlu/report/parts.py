@@ -261,7 +261,8 @@ def scores(run: Run) -> Part | None:
     """List all scores."""
     if not run.scores and not run.test and not run.baselines:
         return None
-    said = "Each value is followed by its 95% interval. Baselines were fitted and judged on the same folds."
+    where = "on the test table" if run.main_metric in run.test else "on the same folds"
+    said = f"Each value is followed by its 95% interval. Baselines learnt from the same rows and were judged {where}."
     note = tag("p", said, class_="note") if run.scores else None
     return Part("scores", "All scores", join(tables.scores(run), note))
 

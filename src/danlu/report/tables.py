@@ -40,7 +40,7 @@ def scores(run: Run) -> Html:
         cells += [_with_interval(name, found.get(name)) for _, found in groups]
         if single:
             cells.append(
-                words.metric_value(name, groups[-1][1][name].one_member if name in groups[-1][1] else None, place)
+                words.metric_value(name, groups[0][1][name].one_member if name in groups[0][1] else None, place)
             )
         cells += [words.metric_value(name, values.get(name), place) for values in baselines(run).values()]
         rows.append(cells)

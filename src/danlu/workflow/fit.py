@@ -13,7 +13,7 @@ from danlu._version import __version__
 from danlu.core import devices
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, make_plan
-from danlu.core.records import Progress, Run
+from danlu.core.records import Note, Progress, Run, TargetSchema
 from danlu.data import divide
 from danlu.diagnosis import diagnose
 from danlu.features import layout
@@ -139,7 +139,7 @@ def _walk(
         baselines=lines,
         test_baselines=test_lines,
         findings=findings,
-        inferred=(*material.notes, *folds.notes),
+        inferred=(*material.notes, *folds.notes, *_task_note(plan, schema.target)),
         seconds=clock.seconds,
         machine=trial.machine,
         interrupted=trained.interrupted,
@@ -164,6 +164,14 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
     if not plan.target:
         raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
     return plan
+
+
+def _task_note(plan: Plan, target: TargetSchema) -> tuple[Note, ...]:
+    """Say which task was inferred from the target, where none was asked for."""
+    if plan.task is not None:
+        return ()
+    into = f" into {len(target.classes)} classes" if target.classes else ""
+    return (Note(topic="task", text=f"{target.task}{into}, from target {', '.join(target.names)}"),)
 
 
 def _name(data: Any) -> str:
