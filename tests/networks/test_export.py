@@ -14,12 +14,18 @@ from danlu.core.records import CodeColumn, FeatureLayout, NetworkSpec
 from danlu.networks import ACTIVATIONS, Network, Preparation, predict, to_torch
 
 LAYOUT = FeatureLayout(
-    numbers=("a", "b"), indicators=(1,), codes=(CodeColumn(name="t", slots=5), CodeColumn(name="s", slots=7, width=3))
+    numbers=("a", "b"),
+    indicators=(1,),
+    codes=(
+        CodeColumn(name="s", slots=7, width=3),
+        CodeColumn(name="t", slots=5),
+        CodeColumn(name="u", slots=4, width=2),
+    ),
 )
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 2))
 X[::9, 1] = np.nan
-CODES = np.stack([GENERATOR.integers(0, 5, 300), GENERATOR.integers(0, 7, 300)], 1).astype(np.int32)
+CODES = np.stack([GENERATOR.integers(0, slots, 300) for slots in (7, 5, 4)], 1).astype(np.int32)
 Y = 10 + 3 * GENERATOR.normal(size=(300, 1))
 FOLDS = [np.arange(200), np.arange(100, 300)]
 
@@ -64,10 +70,10 @@ def test_a_members_network_is_a_plain_sequential_that_anyone_can_build() -> None
         {"batch_norm_hidden": True, "dropout": 0.25, "hidden": (8,), "init_bias": 0.0}, torch.float32, [1, 2, 3]
     )
     module = to_torch(*given)
-    theirs = nn.Sequential(nn.Linear(11, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.25), nn.Linear(8, 1))
+    theirs = nn.Sequential(nn.Linear(13, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.25), nn.Linear(8, 1))
     theirs.load_state_dict(module.members[0].network.state_dict())
     assert [type(a) for a in theirs] == [type(a) for a in module.members[0].network]
-    rows = torch.randn(5, 11)
+    rows = torch.randn(5, 13)
     assert torch.equal(theirs.eval()(rows), module.members[0].network(rows))
 
 

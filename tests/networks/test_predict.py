@@ -10,12 +10,18 @@ from danlu.core.records import CodeColumn, FeatureLayout, NetworkSpec
 from danlu.networks import Network, Preparation, link, predict
 
 LAYOUT = FeatureLayout(
-    numbers=("a", "b"), indicators=(1,), codes=(CodeColumn(name="t", slots=5), CodeColumn(name="s", slots=7, width=3))
+    numbers=("a", "b"),
+    indicators=(1,),
+    codes=(
+        CodeColumn(name="s", slots=7, width=3),
+        CodeColumn(name="t", slots=5),
+        CodeColumn(name="u", slots=4, width=2),
+    ),
 )
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 2)).astype(np.float32)
 X[::9, 1] = np.nan
-CODES = np.stack([GENERATOR.integers(0, 5, 300), GENERATOR.integers(0, 7, 300)], 1).astype(np.int32)
+CODES = np.stack([GENERATOR.integers(0, slots, 300) for slots in (7, 5, 4)], 1).astype(np.int32)
 Y = 1e6 + 1e3 * GENERATOR.normal(size=(300, 1))
 FOLDS = [np.arange(200), np.arange(100, 300)]
 FOLD_M = [0, 1, 0]
@@ -88,7 +94,7 @@ def test_absurd_cells_give_finite_predictions(name: str, scale: str) -> None:
     y = np.repeat(Y, 2, 1) if name == "identity" else None
     preparation = Preparation.fit(X, CODES, y, FOLDS, LAYOUT, scale)
     absurd = np.array([[1e30, -1e30], [np.inf, -np.inf], [np.nan, np.nan], [3e38, 1e-38]], dtype=np.float32)
-    codes = np.array([[0, 0], [4, 6], [99, -1], [1, 1]], dtype=np.int32)
+    codes = np.array([[0, 0, 0], [6, 4, 3], [-1, 99, 99], [1, 1, 1]], dtype=np.int32)
     assert predict(network, preparation, weights, state, FOLD_M, absurd, codes).isfinite().all()
 
 

@@ -6,7 +6,6 @@ PyTorch: torch's own learning rate, no decay, no dropout, a constant schedule.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,14 +101,14 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
         "hidden": (128, 128) if small else (256, 256),
         "activation": "relu",
         "batch_norm": (),
-        "layer_norm": not numeric or facts.rows >= 5000,
+        "layer_norm": facts.rows >= 10_000,
         "dropout": 0.1 if numeric else 0.3,
         "init": "default",
         "init_bias": "default",
         "scale": "robust",
         "label_smoothing": 0.0,
         "optimizer": optimizer,
-        "lr": 0.01 if optimizer in ("adam", "adamw") else 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer],
+        "lr": _rate(optimizer, careful=not numeric and facts.rows < 10_000),
         "momentum": 0.9 if optimizer == "sgd" else 0.0,
         "weight_decay": 0.02 if optimizer == "adamw" else 0.0,
         "l1": 0.0,
@@ -122,6 +121,13 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
     }
 
 
+def _rate(optimizer: str, *, careful: bool) -> float:
+    """Return the recipe's learning rate; `careful` where few rows teach probabilities."""
+    if optimizer in ("adam", "adamw"):
+        return 0.003 if careful else 0.01
+    return 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer]
+
+
 def _judging(plan: Plan, facts: Facts, *, plain: bool) -> dict[str, Any]:
     """Decide folds and repeats: small tables get repeats, a holdout gets several seeds."""
     choice: dict[str, Any] = {}
@@ -131,8 +137,9 @@ def _judging(plan: Plan, facts: Facts, *, plain: bool) -> dict[str, Any]:
         choice["patience"] = 16
     if not plain:
         one_way = plan.holdout is not None
-        few = facts.rows < 1000 and plan.time is None and plan.fold_column is None
-        choice["repeats"] = 5 if one_way else 1 if not few else max(2, min(4, math.ceil(600 / facts.rows)))
+        ordered = plan.time is not None or plan.fold_column is not None
+        few = facts.rows < (1000 if facts.task == "regression" else 10_000)
+        choice["repeats"] = 5 if one_way else 3 if few and not ordered else 1
     return choice
 
 
