@@ -108,7 +108,7 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
         "scale": "robust",
         "label_smoothing": 0.0,
         "optimizer": optimizer,
-        "lr": _rate(optimizer, careful=not numeric and facts.rows < 10_000),
+        "lr": _rate(optimizer, careful=facts.rows >= 60_000 or (not numeric and facts.rows < 10_000)),
         "momentum": 0.9 if optimizer == "sgd" else 0.0,
         "weight_decay": 0.02 if optimizer == "adamw" else 0.0,
         "l1": 0.0,
@@ -122,7 +122,8 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
 
 
 def _rate(optimizer: str, *, careful: bool) -> float:
-    """Return the recipe's learning rate; `careful` where few rows teach probabilities."""
+    """Return the recipe's learning rate; `careful` where few rows teach probabilities, and where there are
+    many rows, hence many steps: the last ones then learn noise (flights, 97,165 rows: rmse 42.8 against 44.0)."""
     if optimizer in ("adam", "adamw"):
         return 0.003 if careful else 0.01
     return 0.05 if optimizer == "sgd" else TORCH_RATES[optimizer]
