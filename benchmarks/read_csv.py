@@ -1,9 +1,10 @@
-"""How much longer `danlu.data.read` takes than pyarrow's CSV reader alone, and how much memory.
+"""How much longer reading, typing and checking a table takes than pyarrow's CSV reader alone, and how much memory.
 
 Usage: python benchmarks/read_csv.py [ROWS]
 
 Makes a table of 12 mixed columns (whole numbers, decimals, categories, dates, yes/no, missing cells), then
-reads it 7 times with each, in turn, and prints medians. Peak memory is that of a fresh process, above what it
+reads it 7 times with pyarrow, with `danlu.data.read`, and with `read` and `examine` (kinds, schema, target), in
+turn, and prints medians. Peak memory is that of a fresh process, above what it
 holds once everything is imported, over the size of the table in Arrow form.
 """
 
@@ -20,15 +21,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv as pa_csv
 
-from danlu.data.source import read
+from danlu.core.plan import make_plan
+from danlu.data import examine, read
 
 REPEATS = 7
 
 PEAK = """
 import resource, sys
 import pyarrow.csv as pa_csv
-from danlu.data.source import read
-pa_csv.read_csv({small!r}), read({small!r})
+from danlu.core.plan import make_plan
+from danlu.data import examine, read
+plan = make_plan(target="y")
+pa_csv.read_csv({small!r}), examine(read({small!r}), plan)
 with open("/proc/self/clear_refs", "w") as file: file.write("5")
 def memory(field): return int(next(l for l in open("/proc/self/status") if l.startswith(field)).split()[1]) * 1024
 before = memory("VmRSS")
@@ -86,13 +90,26 @@ def main(rows: int) -> None:
         make(path, rows)
         make(small, 1000)
         size = pa_csv.read_csv(path).nbytes
-        times = [(seconds(lambda: pa_csv.read_csv(path)), seconds(lambda: read(path))) for _ in range(REPEATS)]
-        alone, ours = (statistics.median(column) for column in zip(*times, strict=True))
-        ratio = statistics.median(ours / alone for alone, ours in times)
+        plan = make_plan(target="y")
+        calls: dict[str, Callable[[], object]] = {
+            "pyarrow alone": lambda: pa_csv.read_csv(path),
+            "danlu read": lambda: read(path),
+            "danlu read and examine": lambda: examine(read(path), plan),
+        }
+        times = [[seconds(call) for call in calls.values()] for _ in range(REPEATS)]
         text = path.stat().st_size
         print(f"{rows} rows x 12 columns, {text / 1e6:.1f} MB of text, {size / 1e6:.1f} MB in Arrow form")
-        print(f"pyarrow alone {alone * 1e3:.0f} ms, danlu.data.read {ours * 1e3:.0f} ms, ratio {ratio:.2f}")
-        for name, call in (("pyarrow alone", f"pa_csv.read_csv({str(path)!r})"), ("danlu", f"read({str(path)!r})")):
+        for name, own in zip(calls, zip(*times, strict=True), strict=True):
+            ratios = sorted(mine / each[0] for mine, each in zip(own, times, strict=True))
+            print(
+                f"{name}: {statistics.median(own) * 1e3:.0f} ms, "
+                f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) times pyarrow"
+            )
+        measured = {
+            "pyarrow alone": f"pa_csv.read_csv({str(path)!r})",
+            "danlu read and examine": f"examine(read({str(path)!r}), plan)",
+        }
+        for name, call in measured.items():
             used = peak(call, small)
             print(f"peak memory, {name}: {used / 1e6:.0f} MB, {used / size:.2f} times the table")
 

@@ -30,7 +30,15 @@ AT = Progress(
 
 
 def test_the_line_has_epoch_time_left_loss_and_metric_with_their_spread() -> None:
-    assert in_words(AT) == "epoch 12/40, 1 min 15 s left, loss 0.21 (0.20-0.23), rmse 48,300 (47,100-49,900)"
+    assert in_words(AT) == "epoch 12/40, 1:15 left, loss 0.21 (0.20-0.23), rmse 48,300 (47,100-49,900)"
+
+
+def test_the_line_fits_80_columns() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with moving(console) as show:
+        show(AT.model_copy(update={"stage": "train"}))
+    assert isinstance(console.file, io.StringIO)
+    assert f"train {in_words(AT)}" in console.file.getvalue()
 
 
 def test_members_that_agree_have_no_spread() -> None:

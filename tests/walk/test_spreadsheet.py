@@ -77,25 +77,38 @@ def torch_curve(model: danlu.Model, x: np.ndarray, y: np.ndarray, steps: int) ->
     return np.array(losses)
 
 
-def run(folder: Path, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def fitted(folder: Path, steps: int) -> tuple[danlu.Model, np.ndarray, np.ndarray]:
+    """Fit through the front door; return the model and the rows."""
     x, y = spreadsheet(folder / "sheet.xlsx")
     model = danlu.fit(folder / "sheet.xlsx", ("y1", "y2", "y3"), epochs=steps, **SETTINGS)
     assert model.run.parameters == 4 * 2 + (4 * 130 + 130) + 19 * (130 * 130 + 130) + 20 * 260 + 131 * 3
-    return model.arrays["loss_EM"][:, 0], torch_curve(model, x, y, steps)
+    return model, x, y
 
 
 def test_curve_is_that_of_torch(tmp_path: Path) -> None:
-    ours, torchs = run(tmp_path, 60)
+    model, x, y = fitted(tmp_path, 60)
+    ours, torchs = model.arrays["loss_EM"][:, 0], torch_curve(model, x, y, 60)
     np.testing.assert_allclose(ours, torchs, rtol=1e-5)
     assert ours[-1] < ours[0] / 3
 
 
 @pytest.mark.slow
 def test_curve_of_2000_steps_is_that_of_torch(tmp_path: Path) -> None:
-    ours, torchs = run(tmp_path, 2000)
-    assert len(ours) == 2000
-    # Rounding grows along 2,000 steps of Adam, whose biases before batch norm have gradient 0: the curves stay
-    # within a few percent of each other at every step, smoothed over 20.
-    smooth = [np.convolve(np.log(curve), np.ones(20) / 20, "valid") for curve in (ours, torchs)]
-    np.testing.assert_allclose(smooth[0], smooth[1], atol=0.1)
-    assert ours[-100:].mean() < 1e-3 * ours[0]
+    steps = 2000
+    model, x, y = fitted(tmp_path, steps)
+    ours, torchs = model.arrays["loss_EM"][:, 0], torch_curve(model, x, y, steps)
+    assert len(ours) == steps
+    # Rounding grows along the way, for PyTorch as well: with the rows in another order its own curve leaves itself
+    # by 1% near step 630, where the loss has fallen 100,000-fold and Adam begins to spike. Ours must follow as long.
+    other = np.random.default_rng(0).permutation(len(x))
+    itself = parting(torch_curve(model, x[other], y[other], steps), torchs)
+    assert itself > 500
+    assert parting(ours, torchs) > 0.85 * itself
+    # Beyond that the curves keep one level: their geometric means over the later half.
+    assert abs(np.log10(ours[1000:]).mean() - np.log10(torchs[1000:]).mean()) < 1
+
+
+def parting(first: np.ndarray, second: np.ndarray) -> int:
+    """Return the first step where two curves differ by more than 1%."""
+    apart = np.abs(np.log(first / second)) > 0.01
+    return int(apart.argmax()) if apart.any() else len(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +10,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from danlu.cli.terminal import err
 from danlu.core.records import Progress
 
+WIDE = 100
+"""Columns of a terminal that has room for a bar beside the words."""
 EVERY = 15.0
 """Seconds between two lines where there is no terminal."""
 
@@ -45,8 +49,11 @@ def following(*, quiet: bool) -> Iterator[tuple[OnProgress, Stop]]:
 
 @contextmanager
 def moving(console: Console) -> Iterator[OnProgress]:
-    """Yield a callback that draws one line with a bar, and takes it away at the end."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[words]}"))
+    """Yield a callback that draws one line, with a bar where there is room, and takes it away at the end."""
+    words = TextColumn(
+        "{task.description} {task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis")
+    )
+    columns = (words, BarColumn(bar_width=20)) if console.width >= WIDE else (words,)
     with Bar(*columns, console=console, transient=True, refresh_per_second=8) as bar:
         task: TaskID = bar.add_task("reading", total=None, words="")
 
@@ -82,18 +89,23 @@ def in_words(progress: Progress) -> str:
     """Write epoch, time left, and loss and metric of the median member with their spread.
 
     >>> in_words(Progress(stage="training", epoch=3, epochs=40, seconds_left=12.0, loss=0.25))
-    'epoch 3/40, 12.0 s left, loss 0.25'
+    'epoch 3/40, 0:12 left, loss 0.25'
     """
     parts = []
     if progress.epochs:
         parts.append(f"epoch {progress.epoch}/{progress.epochs}")
     if progress.seconds_left is not None:
-        from danlu.report.words import duration  # noqa: PLC0415  loads numpy, which `danlu fit --help` does not need
-
-        parts.append(f"{duration(progress.seconds_left)} left")
+        parts.append(f"{_clock(progress.seconds_left)} left")
     parts += _spread("loss", progress.loss, progress.loss_low, progress.loss_high)
     parts += _spread(progress.metric_name, progress.metric, progress.metric_low, progress.metric_high)
     return ", ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    """Write a time as on a clock: 0:07, 12:30 or 1:05:00."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _spread(name: str, value: float | None, low: float | None, high: float | None) -> list[str]:
