@@ -217,3 +217,66 @@ def test_run_record_is_plain_json() -> None:
     run = danlu.fit(houses(60), "price", epochs=3, folds=3, repeats=1).run
     assert type(run).model_validate_json(run.model_dump_json()) == run
     assert json.loads(run.model_dump_json())["resolved"]["folds"] == 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "lr": 0.01, "schedule": "cosine", "warmup": 1},
+        {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "step:2:0.5", "l1": 0.001},
+        {"optimizer": "adagrad", "schedule": "exponential:0.9", "weight_decay": 0.01},
+        {"optimizer": "adam", "schedule": "plateau:1:0.5", "early_stopping": True},
+        {"loss": "pinball:0.9", "batch_norm": "input,hidden", "init": "orthogonal", "init_bias": 0},
+        {"loss": "l1", "activation": "selu", "layer_norm": True, "dropout": 0.3, "batch_size": "all"},
+        {"hidden": "32x3", "activation": "mish", "init": "kaiming-normal", "scale": "unit", "judge_every": 3},
+    ],
+)
+def test_named_settings_train(settings: dict[str, object]) -> None:
+    model = danlu.fit(houses(60), "price", folds=3, repeats=1, epochs=8, **settings)
+    assert np.isfinite(model.predict(houses(10, seed=2))).all()
+    assert model.run.resolved.model_dump().items() >= model.run.plan.model_dump(exclude_unset=True).items()
+
+
+def test_a_pinball_loss_predicts_its_quantile() -> None:
+    rng = np.random.default_rng(0)
+    table = {"x": rng.uniform(size=2000).tolist(), "y": rng.exponential(size=2000).tolist()}
+    model = danlu.fit(table, "y", loss="pinball:0.9", folds=3, epochs=20)
+    below = (model.arrays["truth_NC"] <= model.arrays["predicted_NC"]).mean()
+    assert below == pytest.approx(0.9, abs=0.03)
+
+
+def test_distributions_are_learnt_by_kl() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    share = np.exp(np.stack([x, -x, 0 * x], 1))
+    share /= share.sum(1, keepdims=True)
+    table = {"x": x.tolist()} | {f"p{i}": share[:, i].tolist() for i in range(3)}
+    model = danlu.fit(table, ("p0", "p1", "p2"), loss="kl", folds=3, repeats=1)
+    np.testing.assert_allclose(model.predict({"x": [0.0, 1.0]}).sum(1), 1, atol=1e-6)
+    score = model.run.scores["r2"].value
+    assert score is not None
+    assert score > 0.95
+
+
+def test_shares_are_learnt_by_binary_cross_entropy() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    table = {"x": x.tolist(), "share": (1 / (1 + np.exp(-2 * x))).tolist()}
+    model = danlu.fit(table, "share", loss="binary-cross-entropy", folds=3, repeats=1)
+    assert model.run.table.target.task == "regression"
+    np.testing.assert_allclose(model.predict({"x": [0.0, 1.0]}), [0.5, 0.88], atol=0.05)
+
+
+def test_rows_of_weight_0_teach_nothing() -> None:
+    table = houses(90)
+    folds = [i % 3 for i in range(90)]
+    weights = [0.0 if i % 10 == 0 else 1.5 for i in range(90)]
+    spoiled = {name: list(values) for name, values in table.items()}
+    for i in range(0, 90, 10):
+        spoiled["price"][i], spoiled["area"][i] = 1e7, 5000.0
+    models = [
+        danlu.fit(t | {"fold": folds, "w": weights}, "price", fold_column="fold", weight="w", epochs=5)
+        for t in (table, spoiled)
+    ]
+    np.testing.assert_array_equal(*(m.predict(houses(20, seed=3)) for m in models))
+    assert models[0].run.scores["rmse"].value == pytest.approx(models[1].run.scores["rmse"].value)

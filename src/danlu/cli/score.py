@@ -22,11 +22,12 @@ def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settin
     """
     from danlu.cli.answer import print_json  # noqa: PLC0415
     from danlu.cli.summary import print_metrics  # noqa: PLC0415
-    from danlu.cli.terminal import out  # noqa: PLC0415
+    from danlu.cli.terminal import err, out, say_notes  # noqa: PLC0415
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
     loaded = load(model)
-    scores = loaded.score(data, reading(settings, loaded.run.plan))
+    scores, warnings = loaded.judge(data, reading(settings, loaded.run.plan))
+    say_notes(err(), warnings)
     if as_json:
         rows = next(iter(scores.values())).rows
         print_json({"model": model, "data": data, "rows": rows, "score": scores})

@@ -11,6 +11,8 @@ from danlu.core.records import Progress
 
 INTERVAL = 0.1
 """Seconds between two records at least."""
+WARM = 1.0
+"""Seconds before a time left is told: the first steps make memory and threads ready, and are many times slower."""
 
 
 class Reporter:
@@ -21,6 +23,7 @@ class Reporter:
     ) -> None:
         self.on_progress, self.epochs, self.members, self.metric = on_progress, epochs, members, metric
         self.began = time.perf_counter()
+        self.warm: tuple[float, float] | None = None
         self.last = -np.inf
         self.loss_A = np.empty(0)
         self.metric_A = np.empty(0)
@@ -57,9 +60,17 @@ class Reporter:
                 metric=metric,
                 metric_low=metric_low,
                 metric_high=metric_high,
-                seconds_left=self.seconds * (self.epochs - done) / done if done > 0 else None,
+                seconds_left=self._left(now, done),
             )
         )
+
+    def _left(self, now: float, done: float) -> float | None:
+        """Return the seconds that the other epochs will take, at the speed since training was warm."""
+        if self.warm is None:
+            self.warm = (now, done) if now - self.began > WARM / 4 and done > 0 else None
+            return None
+        since, at = self.warm
+        return (now - since) * (self.epochs - done) / (done - at) if now - since > WARM and done > at else None
 
 
 def _spread(value_A: np.ndarray) -> tuple[float | None, float | None, float | None]:

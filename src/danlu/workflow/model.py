@@ -11,7 +11,7 @@ import torch
 
 from danlu.artifact import Loaded, Predictions, Predictor, save
 from danlu.artifact import load as read_artifact
-from danlu.core.records import Run, Score
+from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
 
 
@@ -64,8 +64,11 @@ class Model:
 
         The main metric comes first. The rows should be ones that the model never saw.
         """
-        scores, _ = self._predictor.score(self.read(data, options))
-        return scores
+        return self.judge(data, options)[0]
+
+    def judge(self, data: Any, options: ReadOptions | None = None) -> tuple[dict[str, Score], tuple[Note, ...]]:
+        """Score the model as `score` does, and say what was unusual about the table."""
+        return self._predictor.score(self.read(data, options))
 
     def read(self, data: Any, options: ReadOptions | None = None) -> RawTable:
         """Read a table the way the one learnt from was read."""

@@ -66,8 +66,8 @@ class Trial:
         matrices = Matrices(
             x_NF=torch.from_numpy(stack(material.encoded.x, None if test is None else test.x)).to(device, dtype),
             codes_NQ=torch.from_numpy(stack(material.encoded.codes, None if test is None else test.codes)).to(device),
-            y=torch.from_numpy(truth).to(device),
-            weight_N=None if weight is None else torch.from_numpy(weight).to(device, dtype),
+            y=torch.tensor(truth, device=device),  # copied: columns of the reader cannot be written to
+            weight_N=None if weight is None else torch.tensor(weight, device=device, dtype=dtype),
         )
         return cls(
             plan=plan,
