@@ -280,3 +280,9 @@ def test_rows_of_weight_0_teach_nothing() -> None:
     ]
     np.testing.assert_array_equal(*(m.predict(houses(20, seed=3)) for m in models))
     assert models[0].run.scores["rmse"].value == pytest.approx(models[1].run.scores["rmse"].value)
+
+
+def test_scoring_the_rows_learnt_from_is_said() -> None:
+    model = danlu.fit(houses(60), "price", epochs=3, folds=3, repeats=1)
+    assert "learnt from" in model.judge(houses(60))[1][-1].text
+    assert not model.judge(houses(60, seed=1))[1]

@@ -20,7 +20,7 @@ def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settin
 
     The score is honest only for rows that the model was not fitted on.
     """
-    from danlu.cli.answer import print_json  # noqa: PLC0415
+    from danlu.cli.answer import by_topic, print_json  # noqa: PLC0415
     from danlu.cli.summary import print_metrics  # noqa: PLC0415
     from danlu.cli.terminal import err, out, say_notes  # noqa: PLC0415
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
@@ -30,6 +30,6 @@ def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settin
     say_notes(err(), warnings)
     if as_json:
         rows = next(iter(scores.values())).rows
-        print_json({"model": model, "data": data, "rows": rows, "score": scores})
+        print_json({"model": model, "data": data, "rows": rows, "score": scores, "warnings": by_topic(warnings)})
     else:
         print_metrics(out(), scores)
