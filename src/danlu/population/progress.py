@@ -66,6 +66,8 @@ class Reporter:
 
     def _left(self, now: float, done: float) -> float | None:
         """Return the seconds that the other epochs will take, at the speed since training was warm."""
+        if done >= self.epochs:
+            return 0.0
         if self.warm is None:
             self.warm = (now, done) if now - self.began > WARM / 4 and done > 0 else None
             return None
