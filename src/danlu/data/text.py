@@ -40,7 +40,8 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
         PlanError: the encoding asked for is unknown.
     """
     data, encoding = to_utf8(data, options.encoding, source)
-    data = _checked(data, source)
+    returns = b"\r" in data
+    data = _checked(data, source, returns=returns)
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     sample = bytes(data[start : _line_end(data, start + _SAMPLE)]).decode()
     dialect = detect(sample, options, tabs=tabs)
@@ -50,7 +51,7 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
         ord(dialect.delimiter),
         ord(dialect.quote) if dialect.quote and quotes else -1,
         len(dialect.names),
-        b"\r" in data,
+        returns,
     )
     body, form, counted = _scan(body, form, source, dialect.lines + 1)
     del data
@@ -69,7 +70,7 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
     )
 
 
-def _checked(data: bytes | bytearray, source: str) -> bytes | bytearray:
+def _checked(data: bytes | bytearray, source: str, *, returns: bool) -> bytes | bytearray:
     """Refuse text without a row or with NUL bytes; turn the old Macintosh's line ends into today's."""
     if not _ANYTHING.search(data):
         raise DataError(f"{source} must hold a table", "it is empty", "Give a file with a header and rows.")
@@ -80,7 +81,7 @@ def _checked(data: bytes | bytearray, source: str) -> bytes | bytearray:
             f"line {line_of(data, nul)} has a NUL byte",
             "Save it as text (UTF-8), or name its encoding, e.g. encoding=utf-16-le.",
         )
-    if b"\r" in data and b"\n" not in data:
+    if returns and b"\n" not in data:
         return data.replace(b"\r", b"\n")
     return data
 
