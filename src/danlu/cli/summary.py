@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from danlu.cli.terminal import as_typed
 from danlu.core.records import Finding, Run, Score
 from danlu.judging import GREATER_IS_BETTER
 from danlu.report.words import count, duration, interval, listed, metric_name, metric_value, score_place
@@ -58,7 +59,7 @@ def print_inferred(console: Console, run: Run) -> None:
     line(console, "columns", ", ".join(count(n, kind, KINDS.get(kind, "")) for kind, n in kinds.items()) or "none")
     for note in run.inferred:
         if note.topic != "task":  # the heading says it
-            line(console, note.topic, note.text)
+            line(console, note.topic, as_typed(note.text))
     if run.table.left_out:
         line(console, "left out", listed([f"{column.name} ({column.reason})" for column in run.table.left_out]))
     lost = {"without a target": run.rows.without_target, "without a weight": run.rows.without_weight}

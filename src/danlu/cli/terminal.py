@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -32,9 +33,19 @@ def _console(stderr: bool) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, emoji=False, markup=False)
 
 
+def as_typed(text: str) -> str:
+    """Name settings as they are typed here, not as in Python.
+
+    >>> as_typed("taken for GB18030; encoding=... names another")
+    'taken for GB18030; --encoding ... names another'
+    """
+    return re.sub(r"\b([a-z_]+)=\.\.\.", lambda found: f"--{found[1].replace('_', '-')} ...", text)
+
+
 def say_notes(console: Console, notes: Iterable[Note]) -> None:
     """Print warnings, one line each."""
     for note in notes:
         console.print(
-            Text("warning: ", style="yellow").append(f"{note.topic}: {note.text}", style="not bold"), soft_wrap=True
+            Text("warning: ", style="yellow").append(f"{note.topic}: {as_typed(note.text)}", style="not bold"),
+            soft_wrap=True,
         )
