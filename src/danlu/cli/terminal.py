@@ -45,7 +45,5 @@ def as_typed(text: str) -> str:
 def say_notes(console: Console, notes: Iterable[Note]) -> None:
     """Print warnings, one line each."""
     for note in notes:
-        console.print(
-            Text("warning: ", style="yellow").append(f"{note.topic}: {as_typed(note.text)}", style="not bold"),
-            soft_wrap=True,
-        )
+        said = Text("warning: ", style="yellow").append(f"{note.topic}: {as_typed(note.text)}", style="not bold")
+        console.print(said, soft_wrap=True)
