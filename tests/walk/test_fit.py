@@ -138,6 +138,21 @@ def test_refit_ships_networks_of_all_rows() -> None:
     assert np.isfinite(model.predict(houses(5))).all()
 
 
+@pytest.mark.parametrize("polls", [3, 8, 12])
+def test_a_refit_that_is_stopped_ships_the_networks_of_the_folds(polls: int) -> None:
+    # 60 training rows in batches of 32 are 2 steps an epoch, so the folds take 8 and the refit begins with the ninth.
+    asked = iter(range(10**6))
+    model = danlu.fit(
+        houses(90), "price", refit=True, folds=3, repeats=1, epochs=4, batch_size=32, stop=lambda: next(asked) >= polls
+    )
+    assert model.run.interrupted
+    assert (model.run.refitted, model.run.shipped) == (0, (0, 1, 2))
+    assert len(model.tensors["weights"]) == 3
+    assert any(note.topic == "refit" for note in model.run.inferred)
+    assert {m.ended for m in model.run.members} == ({"interrupted"} if polls == 3 else {"finished"})
+    assert np.isfinite(model.predict(houses(5))).all()
+
+
 def test_all_rows_judged_by_a_locked_test_table() -> None:
     model = danlu.fit(houses(), "price", holdout=0, test=houses(60, seed=9), watch_test=True, epochs=20)
     assert model.run.scores == {}

@@ -106,6 +106,7 @@ def _walk(
 
     trained = trial.train(on_progress, stop)
     shipped = trial.ship(trained, on_progress, stop)
+    cut_short = bool(resolved.refit) and not shipped.refitted
     clock.lap("train")
 
     say(Progress(stage="judging"))
@@ -132,17 +133,17 @@ def _walk(
         folds=folds.words,
         main_metric=main,
         members=trained.members,
-        shipped=() if resolved.refit else shipped.indices,
-        refitted=len(shipped.indices) if resolved.refit else 0,
+        shipped=() if shipped.refitted else shipped.indices,
+        refitted=len(shipped.indices) if shipped.refitted else 0,
         scores=judged.scores,
         test=tested,
         baselines=lines,
         test_baselines=test_lines,
         findings=findings,
-        inferred=(*material.notes, *folds.notes, *_task_note(plan, schema.target)),
+        inferred=(*material.notes, *folds.notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
         seconds=clock.seconds,
         machine=trial.machine,
-        interrupted=trained.interrupted,
+        interrupted=trained.interrupted or cut_short,
     )
     return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target))
 
@@ -164,6 +165,12 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
     if not plan.target:
         raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
     return plan
+
+
+def _refit_note(cut_short: bool) -> tuple[Note, ...]:
+    """Say that the networks of the folds are shipped, where the refit that was asked for was stopped."""
+    text = "stopped before its end: the networks of the folds are kept instead"
+    return (Note(topic="refit", text=text),) if cut_short else ()
 
 
 def _task_note(plan: Plan, target: TargetSchema) -> tuple[Note, ...]:

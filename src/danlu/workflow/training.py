@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,8 @@ class Shipped:
     weights_MP: torch.Tensor
     state_MS: torch.Tensor
     fold_M: torch.Tensor
+    refitted: bool = False
+    """Whether they were trained anew on all rows."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return what the model's file holds, by name."""
@@ -105,7 +108,7 @@ class Trial:
 
         Raises:
             TrainingError: no member survived.
-            Interrupted: the user stopped before the first epoch ended.
+            Interrupted: the user stopped before the first step.
         """
         fit_rows, watch_rows = list(self.folds.train), None
         if self.plan.early_stopping:
@@ -124,7 +127,7 @@ class Trial:
         device, dtype = self.matrices.x_NF.device, self.matrices.x_NF.dtype
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
         metric = metrics_for(self.examined.target.schema)[0]
-        trained = train(
+        return train(
             self.network,
             self.preparation,
             self.matrices,
@@ -135,17 +138,18 @@ class Trial:
             on_progress=on_progress,
             stop=stop,
         )
-        if trained.interrupted and not any(member.epochs for member in trained.members):
-            raise Interrupted(
-                "a model needs at least one epoch", "training was stopped in the first", "Let it run longer."
-            )
-        return trained
 
     def ship(self, trained: Trained, on_progress: Listener, stop: Stop) -> Shipped:
-        """Return the members that predict: those trained, or with `refit` new ones on all rows."""
+        """Return the members that predict: those trained, or with `refit` new ones on all rows.
+
+        Where the user stops, the members of the folds are shipped: they are further than a refit cut short.
+        """
         if self.plan.refit and not trained.interrupted:
             refit = self.on_all_rows()
-            return refit._shipped(refit.train(on_progress, stop))
+            with suppress(Interrupted):
+                again = refit.train(on_progress, stop)
+                if not again.interrupted:
+                    return replace(refit._shipped(again), refitted=True)
         return self._shipped(trained)
 
     def _shipped(self, trained: Trained) -> Shipped:
