@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from danlu.cli.fit import app, name_of
+from danlu.cli.fit import app
 from danlu.cli.flags import flag, in_flags
 from danlu.cli.options import PANELS, given, is_switch
+from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 
 OUTPUT = {"data", "output", "force", "page", "as_json", "quiet"}
@@ -90,4 +91,4 @@ def test_messages_name_options_as_they_are_typed(name: str) -> None:
     ],
 )
 def test_a_model_is_called_after_its_table(source: str, name: str) -> None:
-    assert name_of(source) == name
+    assert model_name(source) == name

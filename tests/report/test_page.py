@@ -171,7 +171,7 @@ def test_does_not_replace_a_file_unless_told(examples, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_said(examples, tmp_path):
-    with pytest.raises(OutputError, match="no such file"):
+    with pytest.raises(OutputError, match="there is no"):
         write_page(*examples.unjudged(), tmp_path / "none" / "page.html")
 
 

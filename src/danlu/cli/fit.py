@@ -10,7 +10,7 @@ import typer
 
 from danlu.cli.following import OnProgress, Stop, following
 from danlu.cli.options import StrictCommand, given, with_settings
-from danlu.core.errors import OutputError
+from danlu.core.paths import check_new_file, model_name
 from danlu.core.plan import make_plan
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fit_command(
     """
     plan = make_plan(**settings_of(data, given(settings)))
     source = plan.data or data
-    place = Path(output) if output else Path(f"{name_of(source)}.danlu")
+    place = Path(output) if output else Path(f"{model_name(source)}.danlu")
 
     def work(on_progress: OnProgress, stop: Stop) -> Model:
         from danlu.workflow.fit import fit  # noqa: PLC0415  loads torch
@@ -74,17 +74,6 @@ def settings_of(data: str, asked: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def name_of(source: str) -> str:
-    """Return what a model made from this source is called.
-
-    >>> name_of("tables/houses.csv.gz"), name_of("-"), name_of("danlu:california")
-    ('houses', 'table', 'california')
-    """
-    name = Path(source).name.rpartition("danlu:")[2]
-    name = name.removesuffix(".gz")
-    return (Path(name).stem if Path(name).suffix else name).strip("-. ") or "table"
-
-
 def page_of(model: Path) -> Path:
     """Return where the page of a model stands: beside it.
 
@@ -92,18 +81,6 @@ def page_of(model: Path) -> Path:
     models/houses.html
     """
     return model.parent / f"{model.name.removesuffix('.danlu')}.html"
-
-
-def refuse_existing(path: Path, force: bool) -> None:
-    """Refuse to write over a file that is there, or over a folder in any case.
-
-    Raises:
-        OutputError: there is something, and it was not said that it may go.
-    """
-    if path.is_dir():
-        raise OutputError("the output must be a file", f"{path} is a folder", "Give another name with -o.")
-    if path.exists() and not force:
-        raise OutputError(f"{path} must not exist yet", "it does", "Use --force to replace it, or -o for another name.")
 
 
 def carry_out(
@@ -118,7 +95,7 @@ def carry_out(
     check_output(place, force)
     sheet = page_of(place) if page else None
     if sheet is not None:
-        refuse_existing(sheet, force)
+        check_new_file(sheet, force=force)
     with following(quiet=quiet) as (on_progress, stop):
         model = work(on_progress, stop)
         model.save(place, force=force)

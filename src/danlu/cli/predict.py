@@ -10,6 +10,7 @@ import typer
 from danlu.cli.fit import AsJson
 from danlu.cli.options import READING, StrictCommand, reading, split_names, with_settings
 from danlu.core.errors import PlanError
+from danlu.core.paths import check_new_file
 
 app = typer.Typer(add_completion=False)
 
@@ -40,7 +41,6 @@ def predict_command(
     Rows stay in their order; columns the model does not know are ignored, and said.
     """
     from danlu.cli.answer import by_topic, print_json  # noqa: PLC0415
-    from danlu.cli.fit import refuse_existing  # noqa: PLC0415
     from danlu.cli.terminal import err, say_notes  # noqa: PLC0415
 
     kept = split_names(keep or [])
@@ -48,7 +48,7 @@ def predict_command(
     if as_json and kept and not to_file:
         raise PlanError("`keep` belongs to a table", "got --json without a file", "Give -o FILE, or leave it out.")
     if output is not None and to_file:
-        refuse_existing(Path(output), force)
+        check_new_file(Path(output), force=force)
     from danlu.data import write  # noqa: PLC0415  loads pyarrow
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from danlu.cli.fit import AsJson, page_of, refuse_existing
+from danlu.cli.fit import AsJson, page_of
 from danlu.cli.options import StrictCommand
 from danlu.cli.predict import Model
 
@@ -29,7 +29,6 @@ def report_command(
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
     page = Path(output) if output else page_of(Path(model))
-    refuse_existing(page, force)
     load(model).report(page, force=force)
     if as_json:
         print_json({"model": model, "page": str(page)})

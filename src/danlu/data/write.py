@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from danlu.core.errors import DataError, OutputError, nearest
+from danlu.core.paths import check_new_file
 from danlu.data.arrow import plain_column
 from danlu.data.compute import pc
 from danlu.data.table import RawTable
@@ -58,7 +59,7 @@ def write(
             raise _failed("standard output", error) from None
         return
     path = Path(path)
-    check_output(path, force=force)
+    check_new_file(path, force=force)
     handle, name = -1, ""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -75,20 +76,6 @@ def write(
         if name:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
-
-
-def check_output(path: Path, *, force: bool = False) -> None:
-    """Refuse a path that cannot be written, before any work is done for it.
-
-    Raises:
-        OutputError: it exists and `force` is not given, is a folder, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise OutputError(f"{path} must be a file", "it is a folder", "Name a file in it.")
-    if path.exists() and not force:
-        raise OutputError(f"{path} must not exist yet", "it does", "Use --force to replace it, or another name.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} must be in a folder", f"there is no {path.parent}", "Make the folder first.")
 
 
 def _failed(name: str, error: OSError) -> OutputError:

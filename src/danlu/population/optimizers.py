@@ -90,6 +90,15 @@ def _decayed(gradient_MP: Tensor, weights_MP: Tensor, c: Coefficients) -> Tensor
     return gradient_MP.addcmul(weights_MP, c["decay"])
 
 
+def _with_momentum(lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
+    """Return the coefficients of a step with momentum and coupled decay."""
+    return {
+        "rate": -lr_SM,
+        "momentum": _repeated(members.momentum, step_SM),
+        "decay": _repeated(members.weight_decay, step_SM),
+    }
+
+
 @dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (torch's form of it)."""
@@ -105,11 +114,7 @@ class SGD:
 
     def coefficients(self, lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
         """Return -lr, momentum and decay."""
-        return {
-            "rate": -lr_SM,
-            "momentum": _repeated(members.momentum, step_SM),
-            "decay": _repeated(members.weight_decay, step_SM),
-        }
+        return _with_momentum(lr_SM, step_SM, members)
 
     def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
         """Take one step in place."""
@@ -135,11 +140,7 @@ class RMSprop:
 
     def coefficients(self, lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
         """Return -lr, momentum and decay."""
-        return {
-            "rate": -lr_SM,
-            "momentum": _repeated(members.momentum, step_SM),
-            "decay": _repeated(members.weight_decay, step_SM),
-        }
+        return _with_momentum(lr_SM, step_SM, members)
 
     def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
         """Take one step in place."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from danlu.core.errors import OutputError
+from danlu.core.paths import check_new_file
 from danlu.core.records import Run
 from danlu.report import bundle, parts
 from danlu.report.markup import Html, embedded, join, named, tag
@@ -34,8 +35,7 @@ def write_page(run: Run, arrays: Mapping[str, np.ndarray], path: str | Path, *, 
         OutputError: the file exists and may not be replaced, or cannot be written.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise OutputError("a page must not exist yet", f"{path} does", "Use --force, or another name.")
+    check_new_file(path, force=force)
     text = page(run, arrays)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}-")

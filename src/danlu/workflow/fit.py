@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from danlu._version import __version__
 from danlu.core import devices
 from danlu.core.errors import PlanError
+from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 from danlu.core.records import Note, Progress, Run, TargetSchema
 from danlu.data import divide
@@ -27,9 +27,7 @@ from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import judge, judge_test
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
-from danlu.workflow.training import Trial
-
-Stop = Callable[[], bool]
+from danlu.workflow.training import Listener, Stop, Trial
 
 
 class Clock:
@@ -54,8 +52,8 @@ def fit(
     plan: Plan | None = None,
     name: str | None = None,
     test: Any = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    on_progress: Listener = None,
+    stop: Stop = None,
     **settings: Any,
 ) -> Model:
     """Train and judge networks on a table, and return a model that predicts.
@@ -82,13 +80,12 @@ def fit(
     (2,)
     """
     plan = _plan(plan, data, target, test, settings)
+    called = model_name(data) if isinstance(data, str | Path) else "model"
     with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped:
-        return _walk(data, plan.test if test is None else test, plan, name or _name(data), on_progress, stopped)
+        return _walk(data, plan.test if test is None else test, plan, name or called, on_progress, stopped)
 
 
-def _walk(
-    data: Any, test: Any, plan: Plan, name: str, on_progress: Callable[[Progress], None] | None, stop: Stop
-) -> Model:
+def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, stop: Stop) -> Model:
     """Go the whole way, a call a stage."""
     clock = Clock()
     say = on_progress or (lambda _: None)
@@ -179,10 +176,3 @@ def _task_note(plan: Plan, target: TargetSchema) -> tuple[Note, ...]:
         return ()
     into = f" into {len(target.classes)} classes" if target.classes else ""
     return (Note(topic="task", text=f"{target.task}{into}, from target {', '.join(target.names)}"),)
-
-
-def _name(data: Any) -> str:
-    """Return the stem of a file's name without its endings, or "model"."""
-    if not isinstance(data, str | Path):
-        return "model"
-    return Path(data).name.partition(".")[0].removeprefix("danlu:") or "model"

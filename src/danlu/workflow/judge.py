@@ -54,7 +54,7 @@ def unseen_predictions(trial: Trial, trained: Trained) -> tuple[np.ndarray, np.n
         torch.tensor([m.fold for m in alive]),
         trial.matrices.x_NF,
         trial.matrices.codes_NQ,
-        rows_per_member=[torch.from_numpy(folds.judged[m.fold]) for m in alive],
+        rows_per_member=[folds.judged[m.fold] for m in alive],
     )
     repeats = sorted(set(folds.repeat))
     predicted = np.full((len(repeats), len(target.values), target.schema.outputs), np.nan)

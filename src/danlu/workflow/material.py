@@ -24,7 +24,6 @@ class Material:
     encoded: Encoded
     test: Encoded | None
     test_target: Target | None
-    test_source: str
     notes: tuple[Note, ...]
 
     @property
@@ -47,18 +46,17 @@ def gather(source: Any, plan: Plan, test: Any = None) -> Material:
     encoded = encode(examined.table, examined.schema, plan.dtype)
     notes = [*raw.notes, *examined.notes]
     if test is None:
-        return Material(raw, examined, encoded, None, None, "", tuple(notes))
+        return Material(raw, examined, encoded, None, None, tuple(notes))
     if _same_file(source, test):
         raise DataError(
             "`test` must be another table than the one learnt from", f"got {test} twice", "Leave it out: folds judge."
         )
-    raw_test = read(test, options)
-    conformed = conform(raw_test, examined.schema, with_target=True)
+    conformed = conform(read(test, options), examined.schema, with_target=True)
     if conformed.target is None or not len(conformed.kept):
         raise DataError("the test table must have rows with a target", "got none", "Give one with known targets.")
     notes += [Note(topic=f"test: {note.topic}", text=note.text) for note in conformed.warnings]
     encoded_test = encode(conformed.table, examined.schema, plan.dtype)
-    return Material(raw, examined, encoded, encoded_test, conformed.target, raw_test.source, tuple(notes))
+    return Material(raw, examined, encoded, encoded_test, conformed.target, tuple(notes))
 
 
 def _same_file(first: Any, second: Any) -> bool:
