@@ -20,7 +20,7 @@ import torch
 from danlu.core.plan import make_plan
 from danlu.core.records import FeatureLayout, NetworkSpec
 from danlu.networks import Network, Preparation
-from danlu.population import Matrices, Members, Rows, train
+from danlu.population import Matrices, Members, Rows, Shelf, train
 
 ROWS, FEATURES, BATCH, FOLDS = 20_480, 13, 256, 5
 NETWORKS = ((64, 64, 64), (256, 256))
@@ -54,7 +54,8 @@ class Case:
         members = Members.make(self.plan, FOLDS)
         rows = Rows(self.fit, tuple(np.arange(0) for _ in self.fit))
         began = time.perf_counter()
-        train(self.network, self.preparation, self.matrices, rows, members, self.plan, metric="rmse")
+        shelf = Shelf(self.matrices, self.preparation, scaled=True)
+        train(self.network, shelf, rows, members, self.plan, metric="rmse")
         return (time.perf_counter() - began) / self.steps / FOLDS
 
     def plain(self) -> float:

@@ -8,14 +8,32 @@ import torch
 from scipy import stats
 
 from danlu.core.seeds import stream
-from danlu.networks.dropout import Drop, drop_values, hashed_bytes
+from danlu.networks.dropout import Drop, hash_into, keep_mask
+from danlu.networks.layer import Own, Program, Space, Step
 
 KEYS = torch.tensor([stream(0, "dropout", i) for i in range(6)])
 
 
+def seeds_of(keys: torch.Tensor, epoch: int, step: int, layer: int = 0) -> torch.Tensor:
+    return Drop(torch.zeros(len(keys)), keys).seeds(epoch, [step], layer + 1)[0, layer]
+
+
+def hashed_bytes(seeds: torch.Tensor, count: int) -> torch.Tensor:
+    words = torch.zeros(len(seeds), -(-count // 4), dtype=torch.int32)
+    hash_into(words, seeds, Program(), torch.zeros_like(words))
+    return words.view(torch.uint8)[:, :count]
+
+
+def mask_of(drop: Drop, seeds: torch.Tensor, shape: tuple[int, ...], whole: torch.dtype = torch.int16) -> torch.Tensor:
+    mask = torch.zeros(len(seeds), *shape, dtype=whole)
+    own = Own((), (), (), Space(torch.device("cpu")), Program(), Step(True))
+    keep_mask(seeds, drop.dropped(), mask, own)
+    return mask
+
+
 def masks(rates: list[float], keys: torch.Tensor, epoch: int, step: int, layer: int = 0) -> torch.Tensor:
-    drop = Drop(torch.tensor(rates), keys, epoch, step)
-    return drop_values(torch.ones(len(keys), 256, 128), drop.seeds(layer + 1)[layer], drop.dropped())
+    drop = Drop(torch.tensor(rates), keys)
+    return -mask_of(drop, seeds_of(keys, epoch, step, layer), (256, 128)) * drop.kept()
 
 
 def test_rate_is_the_quantised_rate_and_the_mean_is_kept() -> None:
@@ -27,9 +45,10 @@ def test_rate_is_the_quantised_rate_and_the_mean_is_kept() -> None:
 
 
 def test_rate_0_is_the_identity_bit_for_bit() -> None:
-    drop = Drop(torch.zeros(2), KEYS[:2], 1, 0)
-    x = torch.randn(2, 32, 7, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(drop_values(x, drop.seeds(1)[0], drop.dropped()), x)
+    drop = Drop(torch.zeros(2), KEYS[:2])
+    for whole in (torch.int16, torch.int32, torch.int64):
+        assert (mask_of(drop, seeds_of(KEYS[:2], 1, 0), (32, 7), whole) == -1).all()
+    assert (drop.kept() == 1).all()
 
 
 def test_a_member_drops_the_same_alone_and_among_others() -> None:
@@ -51,7 +70,7 @@ def test_members_epochs_steps_and_layers_are_independent() -> None:
 
 
 def test_bytes_are_uniform_in_each_of_the_four_places_and_between_neighbours() -> None:
-    seeds = Drop(torch.zeros(6), KEYS, 1, 0).seeds(1)[0]
+    seeds = seeds_of(KEYS, 1, 0)
     values = hashed_bytes(seeds, 1 << 17).long()
     assert values.shape == (6, 1 << 17)
     for place in range(4):
@@ -62,7 +81,7 @@ def test_bytes_are_uniform_in_each_of_the_four_places_and_between_neighbours() -
 
 
 def test_over_steps_one_value_is_dropped_as_often_as_the_rate_says() -> None:
-    steps = torch.stack([hashed_bytes(Drop(torch.zeros(1), KEYS[:1], 1, s).seeds(1)[0], 64)[0] for s in range(2000)])
+    steps = torch.stack([hashed_bytes(seeds_of(KEYS[:1], 1, s), 64)[0] for s in range(2000)])
     counts = (steps < 64).sum(0)
     assert all(stats.binomtest(int(c), 2000, 0.25).pvalue > 1e-5 for c in counts)
 
@@ -85,5 +104,5 @@ def test_known_bytes() -> None:
         v = ((v ^ v >> 15) + (x >> 32)) & m32
         v = v * 0x846CA68B & m32
         expected += (v ^ v >> 16).to_bytes(4, "little")
-    seeds = Drop(torch.zeros(1), torch.tensor([key]), epoch, step).seeds(2)[layer]
+    seeds = seeds_of(torch.tensor([key]), epoch, step, layer)
     assert bytes(hashed_bytes(seeds, 12)[0].tolist()) == expected

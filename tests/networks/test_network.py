@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from danlu.core.records import CodeColumn, FeatureLayout, NetworkSpec
-from danlu.networks import ACTIVATIONS, Drop, Network, Prepared, to_torch
+from danlu.networks import ACTIVATIONS, Drop, Network, Pass, Prepared, Program, Step, split_numbers, to_torch
 from danlu.networks.preparation import Preparation
 
 LAYOUT = FeatureLayout(numbers=("a", "b", "c"), codes=(CodeColumn(name="town", slots=6, width=3),))
@@ -52,6 +53,13 @@ def module_forward(member: nn.Module, prepared: Prepared, m: int) -> torch.Tenso
     return member.network(torch.cat([prepared.x_KBD[m], *looked_up], 1))
 
 
+def training_step(rows: int, weight: torch.Tensor | None = None, *, members: int = 3) -> Step:
+    """The step of a batch whose rows have these weights, in float64 where there are none."""
+    weight = torch.ones(members, rows, dtype=torch.float64) if weight is None else weight
+    share = weight / weight.sum(1, keepdim=True).clamp(min=1e-300 if weight.dtype == torch.float64 else 1e-38)
+    return Step(True, share.unsqueeze(2), (weight > 0).sum(1).to(weight.dtype)[:, None, None])
+
+
 ARCHITECTURES = [
     {},
     {"hidden": ()},
@@ -73,15 +81,15 @@ def test_several_steps_equal_torch_nn(settings: dict[str, object]) -> None:
     optimizer = torch.optim.SGD(modules.parameters(), lr=0.1)
     for step in range(5):
         prepared = batch(3, 32, network, torch.float64, step)
-        leaf = weights.detach().requires_grad_()
-        outputs = network(leaf, state, prepared, training=True)
+        training = Pass(network, weights, state, gradient=True)
+        outputs = training.forward(prepared, training_step(32))
         expected = torch.stack([module_forward(member, prepared, m) for m, member in enumerate(modules)])
         torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-12)
-        (gradient,) = torch.autograd.grad(outputs.square().mean((1, 2)).sum(), leaf)
+        gradient = training.backward(outputs * (2 / outputs[0].numel()))
         optimizer.zero_grad()
         expected.square().mean((1, 2)).sum().backward()
         optimizer.step()
-        weights = leaf.detach() - 0.1 * gradient
+        weights = weights - 0.1 * gradient
     reached = oracle(network, weights, state).state_dict()
     for name, value in modules.state_dict().items():
         if "num_batches" not in name:
@@ -89,7 +97,7 @@ def test_several_steps_equal_torch_nn(settings: dict[str, object]) -> None:
     modules.eval()
     prepared = batch(3, 32, network, torch.float64, 9)
     expected = torch.stack([module_forward(member, prepared, m) for m, member in enumerate(modules)])
-    torch.testing.assert_close(network(weights, state, prepared, training=False), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(network(weights, state, prepared), expected, rtol=0, atol=1e-12)
 
 
 def test_rows_of_weight_0_change_nothing() -> None:
@@ -100,7 +108,7 @@ def test_rows_of_weight_0_change_nothing() -> None:
     prepared = batch(2, 32, network, torch.float64)
     weight = torch.ones(2, 32, dtype=torch.float64)
     weight[:, 20:] = 0
-    outputs = network(weights, state, prepared, training=True, weight_MB=weight)
+    outputs = Pass(network, weights, state).forward(prepared, training_step(0, weight))
     expected = module_forward(member, Prepared(prepared.x_KBD[:, :20], prepared.slots_KBE[:, :20]), 1)
     torch.testing.assert_close(outputs[1, :20], expected, rtol=0, atol=1e-12)
     named = network.named_state(state)
@@ -118,8 +126,9 @@ def test_a_row_of_weight_2_counts_as_two_rows_in_the_moments() -> None:
     weight = torch.ones(1, 8, dtype=torch.float64)
     weight[:, 3] = 2
     twice = Prepared(*(torch.cat([part, part[:, 3:4]], 1) for part in prepared))
-    ours = network(weights, state.clone(), prepared, training=True, weight_MB=weight)
-    torch.testing.assert_close(ours, network(weights, state.clone(), twice, training=True)[:, :8], rtol=0, atol=1e-12)
+    ours = Pass(network, weights, state.clone()).forward(prepared, training_step(0, weight))
+    theirs = Pass(network, weights, state.clone()).forward(twice, training_step(9, members=1))
+    torch.testing.assert_close(ours, theirs[:, :8], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -130,33 +139,34 @@ def test_a_member_with_fewer_than_two_rows_keeps_its_running_moments(rows: int) 
     before = state.clone()
     weight = torch.ones(2, 32, dtype=torch.float64)
     weight[0, rows:] = 0
-    leaf = weights.requires_grad_()
     prepared = batch(2, 32, network, torch.float64)
-    outputs = network(leaf, state, prepared, training=True, weight_MB=weight)
+    training = Pass(network, weights, state, gradient=True)
+    outputs = training.forward(prepared, training_step(0, weight))
     assert torch.equal(state[0], before[0])
     assert not torch.equal(state[1], before[1])
-    torch.testing.assert_close(outputs[0], network(leaf, before, prepared, training=False)[0])
-    (gradient,) = torch.autograd.grad((outputs.square() * weight.unsqueeze(2)).sum(), leaf)
-    assert gradient.isfinite().all()
+    torch.testing.assert_close(outputs[0], network(weights, before, prepared)[0])
+    assert training.backward(2 * outputs * weight.unsqueeze(2)).isfinite().all()
 
 
 def run(
-    network: Network, weights: torch.Tensor, state: torch.Tensor, given: tuple[torch.Tensor, ...]
+    network: Network, weights: torch.Tensor, state: torch.Tensor, given: tuple[torch.Tensor, ...], low: bool
 ) -> list[torch.Tensor]:
     """Two SGD steps with dropout and row weights: outputs, gradient and running moments."""
     x, slots, y, weight, keys = given
-    leaf, state = weights.clone(), state.clone()
+    x = split_numbers(x, len(network.spec.layout.numbers)) if low else x
+    weights, state = weights.clone(), state.clone()
+    training = Pass(network, weights, state, gradient=True, low=low)
     for step in range(2):
-        leaf.requires_grad_()
-        drop = Drop(torch.full((len(leaf),), 0.2), keys, 1, step)
-        outputs = network(leaf, state, Prepared(x, slots), training=True, weight_MB=weight, drop=drop)
-        loss = ((outputs - y).square().mean(2) * weight).mean(1).sum()
-        (gradient,) = torch.autograd.grad(loss, leaf)
-        leaf = (leaf - 0.01 * gradient).detach()
-    return [outputs.detach(), gradient, state]
+        drop = Drop(torch.full((len(weights),), 0.2), keys)
+        seeds = drop.seeds(1, [step], max(network.drops, 1))[0]
+        now = replace(training_step(0, weight), seeds_LM2=seeds, dropped_M=drop.dropped(), kept_M11=drop.kept())
+        outputs = training.forward(Prepared(x, slots), now)
+        gradient = training.backward((outputs - y) * weight.unsqueeze(2) * (2 / y[0].numel()))
+        weights -= 0.01 * gradient
+    return [outputs, gradient, state]
 
 
-def assert_same_bits(network: Network, rows: int) -> None:
+def assert_same_bits(network: Network, rows: int, low: bool = False) -> None:
     weights, state = network.initial(range(19))
     prepared = batch(19, rows, network, torch.float32)
     generator = torch.Generator().manual_seed(5)
@@ -164,10 +174,10 @@ def assert_same_bits(network: Network, rows: int) -> None:
     weight = torch.rand(19, rows, generator=generator)
     weight[:, -5:] = 0
     given = (*prepared, y, weight, torch.arange(19) * 7919)
-    whole = run(network, weights, state, given)
+    whole = run(network, weights, state, given, low)
     for start, stop in ((0, 1), (7, 8), (14, 19)):
         part = slice(start, stop)
-        few = run(network, weights[part], state[part], tuple(tensor[part] for tensor in given))
+        few = run(network, weights[part], state[part], tuple(tensor[part] for tensor in given), low)
         for name, many, alone in zip(("outputs", "gradient", "moments"), whole, few, strict=True):
             assert torch.equal(many[part], alone), (name, start, stop)
 
@@ -177,6 +187,22 @@ def test_a_member_has_the_same_bits_in_any_population(activation: str, threads: 
     """Contract 1: 1, 5 and 19 members at any position, odd widths and one output column among them, float32."""
     assert_same_bits(Network(spec(activation=activation, outputs=1, hidden=(63, 17))), 96)
     assert_same_bits(Network(spec(activation=activation, outputs=3, hidden=(34,), batch_norm_hidden=True)), 32)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden": (64, 64), "outputs": 1},
+        {"hidden": (63, 17, 128), "outputs": 3, "activation": "gelu"},
+        {"hidden": (34, 48), "batch_norm_hidden": True, "activation": "tanh"},
+        {"hidden": (255, 34), "layer_norm": True},
+        {"hidden": (256, 5, 40), "outputs": 20},
+    ],
+    ids=str,
+)
+def test_bfloat16_products_have_the_same_bits_too(settings: dict[str, object], threads: int) -> None:
+    for rows in (32, 96):
+        assert_same_bits(Network(spec(**settings)), rows, low=True)
 
 
 @pytest.mark.parametrize(
@@ -226,16 +252,43 @@ def test_seeds_a_has_pytorchs_number_of_parameters() -> None:
     assert Network(spec(layout=layout, hidden=(256,), outputs=10)).count == 784 * 256 + 256 + 256 * 10 + 10
 
 
+@pytest.mark.parametrize("settings", ARCHITECTURES, ids=str)
+@pytest.mark.parametrize("low", [False, True])
+def test_a_recorded_pass_equals_a_new_one(settings: dict[str, object], low: bool) -> None:
+    """Both passes run again on other numbers in the same tensors, with dropout, and give the same bits."""
+    network = Network(spec(**({"hidden": (48, 32)} | settings)))
+    weights, state = network.initial([1, 2, 3])
+    again = state.clone()
+    prepared, other = (batch(3, 32, network, torch.float32, seed) for seed in (1, 2))
+    if Pass(network, weights, state, low=low).split:
+        prepared, other = (Prepared(split_numbers(x, 3), slots) for x, slots in (prepared, other))
+    drop = Drop(torch.full((3,), 0.2), torch.tensor([1, 2, 3]))
+    seeds = drop.seeds(1, [0, 1], max(network.drops, 1))
+    now = replace(
+        training_step(32, torch.ones(3, 32)), seeds_LM2=seeds[0].clone(), dropped_M=drop.dropped(), kept_M11=drop.kept()
+    )
+    program, recorded = Program(), Pass(network, weights, state, gradient=True, low=low)
+    outputs = recorded.forward(prepared, now, program)
+    slope = outputs.new_ones(outputs.shape)
+    recorded.backward(slope)
+    for part, new in zip(prepared, other, strict=True):
+        part.copy_(new)
+    now.seeds_LM2.copy_(seeds[1])
+    slope.mul_(0.5)
+    again.copy_(state)
+    program.run()
+    fresh = Pass(network, weights, again, gradient=True, low=low)
+    assert torch.equal(fresh.forward(other, replace(now, seeds_LM2=seeds[1])), outputs)
+    assert torch.equal(fresh.backward(slope), recorded.gradient_MP)
+    assert torch.equal(again, state)
+
+
 def test_watch_sees_every_layer_in_order() -> None:
     network = Network(spec(batch_norm_hidden=True, hidden=(8,)))
     weights, state = network.initial([1])
     seen: list[tuple[str, tuple[int, ...]]] = []
-    network(
-        weights,
-        state,
-        batch(1, 32, network, torch.float32),
-        training=False,
-        watch=lambda name, t: seen.append((name, (*t.shape,))),
+    Pass(network, weights, state).forward(
+        batch(1, 32, network, torch.float32), watch=lambda name, t: seen.append((name, (*t.shape,)))
     )
     assert [name for name, _ in seen] == [
         "hidden.0",
@@ -251,9 +304,10 @@ def test_dropout_acts_in_training_only_and_per_member() -> None:
     network = Network(spec(hidden=(64,), activation="identity"))
     weights, state = network.initial([1, 2])
     prepared = batch(2, 32, network, torch.float32)
-    drop = Drop(torch.tensor([0.0, 0.5]), torch.tensor([1, 2]), 1, 0)
-    plain = network(weights, state, prepared, training=False)
-    dropped = network(weights, state, prepared, training=True, drop=drop)
-    assert torch.equal(network(weights, state, prepared, training=False, drop=drop), plain)
+    drop = Drop(torch.tensor([0.0, 0.5]), torch.tensor([1, 2]))
+    dropping = Step(True, None, None, drop.seeds(1, [0], 1)[0], drop.dropped(), drop.kept())
+    plain = network(weights, state, prepared)
+    dropped = Pass(network, weights, state).forward(prepared, dropping)
+    assert torch.equal(network(weights, state, prepared), plain)
     assert torch.equal(dropped[0], plain[0])
     assert not torch.equal(dropped[1], plain[1])

@@ -42,7 +42,7 @@ def test_identity_predicts_in_user_units() -> None:
     assert ours.dtype == torch.float64
     own = preparation.pick(FOLD_M)
     inputs = own.prepare(torch.as_tensor(X)[None], torch.as_tensor(CODES)[None])
-    raw = network(weights, state, inputs, training=False)
+    raw = network(weights, state, inputs)
     expected = raw.double() * own.target_scale_KC[:, None] + own.target_centre_KC[:, None]
     torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-3)
 

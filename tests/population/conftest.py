@@ -14,7 +14,8 @@ from danlu.core.plan import Plan, make_plan
 from danlu.core.records import CodeColumn, FeatureLayout, NetworkSpec
 from danlu.networks import Network, Preparation
 from danlu.networks.build import LINKS
-from danlu.population import Matrices, Members, Rows, Trained, train
+from danlu.population import Matrices, Members, Rows, Shelf, Trained, train
+from danlu.population.losses import make_loss
 
 SETTING: dict[str, Any] = {
     "hidden": (24, 17),
@@ -84,10 +85,13 @@ class World:
     def members(self, plan: Plan, repeat: Sequence[int] | None = None) -> Members:
         return Members.make(plan, self.folds, repeat, dtype=self.dtype)
 
+    def shelf(self, plan: Plan) -> Shelf:
+        return Shelf(self.matrices, self.preparation(plan), scaled=make_loss(plan.loss or "mse").scaled)
+
     def train(self, plan: Plan, members: Members | None = None, **options: Any) -> Trained:
         members = self.members(plan) if members is None else members
         options = {"metric": "rmse" if self.matrices.y.is_floating_point() else "accuracy"} | options
-        return train(self.network(plan), self.preparation(plan), self.matrices, self.rows, members, plan, **options)
+        return train(self.network(plan), self.shelf(plan), self.rows, members, plan, **options)
 
 
 def build(

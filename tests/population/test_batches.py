@@ -80,11 +80,11 @@ def test_rows_prepared_once_are_those_prepared_for_each_batch(world: Callable[..
     order = deck.deal([1, 3], (0, [0, 0], 2))
     batches = []
     for most in (0, 1 << 20):
-        shelf = Shelf(table.matrices, preparation, dtype=torch.float32, scaled=True, most=most)
+        shelf = Shelf(table.matrices, preparation, scaled=True, most=most)
         assert (shelf.stored is None) == (most == 0)
         batches.append(Source(shelf, [1, 3], places).batch(order, 1))
     fresh, stored = batches
-    for name in ("target", "weight", "share"):
+    for name in ("target", "share", "count"):
         assert torch.equal(getattr(fresh, name), getattr(stored, name))
     assert torch.equal(fresh.prepared.x_KBD, stored.prepared.x_KBD)
     assert torch.equal(fresh.prepared.slots_KBE, stored.prepared.slots_KBE)

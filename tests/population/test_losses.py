@@ -47,11 +47,21 @@ def test_losses_equal_torch(name: str) -> None:
     make_target, oracle = ORACLES[name]
     out, target = outputs(), make_target()
     share = torch.full((MEMBERS, ROWS), 1 / ROWS, dtype=torch.float64)
-    loss_M = weighted_mean(make_loss(name).rows(out, target, None), share)
+    loss_MB, slope = make_loss(name).of(out, target, None)
+    loss_M = weighted_mean(loss_MB, share)
     expected_M = torch.stack([oracle(out[m], target[m]) for m in range(MEMBERS)])
     torch.testing.assert_close(loss_M, expected_M, rtol=1e-13, atol=0)
     ours, theirs = (torch.autograd.grad(loss.sum(), out, retain_graph=True)[0] for loss in (loss_M, expected_M))
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-16)
+    torch.testing.assert_close(slope() * share.unsqueeze(2), theirs, rtol=1e-12, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "binary-cross-entropy"])
+def test_slopes_with_smoothing_equal_autograd(name: str) -> None:
+    out, smoothing = outputs(), torch.tensor([0.0, 0.1, 0.4], dtype=torch.float64)
+    target = classes() if name == "cross-entropy" else numbers().sigmoid()
+    loss_MB, slope = make_loss(name).of(out, target, smoothing)
+    torch.testing.assert_close(slope(), torch.autograd.grad(loss_MB.sum(), out)[0], rtol=1e-12, atol=1e-15)
 
 
 def test_label_smoothing_is_each_members_own_and_equals_torch() -> None:
@@ -77,6 +87,8 @@ def test_pinball_equals_scikit_learn(quantile: float) -> None:
     for m in range(MEMBERS):
         expected = mean_pinball_loss(target[m].numpy(), out[m].numpy(), alpha=quantile)
         assert ours[m].item() == pytest.approx(expected, rel=1e-12)
+    slope = make_loss(f"pinball:{quantile}").of(out, target, None)[1]()
+    assert slope.unique().tolist() == pytest.approx([-quantile / OUTPUTS, (1 - quantile) / OUTPUTS])
 
 
 def test_a_true_class_given_088_costs_0128() -> None:

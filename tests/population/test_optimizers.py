@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from danlu.core.plan import make_plan
+from danlu.networks import Program
 from danlu.population.members import Members
 from danlu.population.optimizers import clip, make_optimizer, norm, penalise, start
 
@@ -58,7 +59,7 @@ def test_each_member_equals_torch(case: str) -> None:
     numbers = optimizer.coefficients(lr_SM, np.arange(1.0, STEPS + 1)[:, None].repeat(3, 1), members)
     for s in range(STEPS):
         c = {name: torch.from_numpy(np.array(value[s]))[:, None] for name, value in numbers.items()}
-        optimizer.step(ours, gradient(ours, s), state, c)
+        optimizer.step(ours, gradient(ours, s), state | {"spare": torch.empty_like(ours)}, c, Program())
 
     for m, lr in enumerate(RATES):
         theirs = first[m].clone().requires_grad_()
@@ -81,7 +82,7 @@ def test_a_member_without_momentum_is_the_same_beside_one_with_it() -> None:
                 np.full((1, members.count), 0.1), np.full((1, members.count), 1.0), members
             )
             c = {name: torch.from_numpy(np.array(v[0])).float()[:, None] for name, v in numbers.items()}
-            optimizer.step(ours, gradient(ours, s), state, c)
+            optimizer.step(ours, gradient(ours, s), state | {"spare": torch.empty_like(ours)}, c, Program())
         results.append(ours[0])
     assert torch.equal(*results)
 

@@ -74,7 +74,7 @@ def test_plateau_equals_torch_per_member() -> None:
     losses = (
         np.maximum.accumulate(generator.uniform(0.5, 1.0, (60, 2)), axis=0)[::-1] + 0.3 * (np.arange(60) > 30)[:, None]
     )
-    ours = Plateau(3, 0.5, np.array([0.1, 0.02]))
+    ours = Plateau(np.array([3, 3]), np.array([0.5, 0.5]), np.array([0.1, 0.02]))
     optimizers = [torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr) for lr in (0.1, 0.02)]
     schedulers = [lr_scheduler.ReduceLROnPlateau(o, patience=3, factor=0.5) for o in optimizers]
     for loss in losses:

@@ -145,7 +145,7 @@ def test_early_stopping_returns_the_best_weights_not_the_last(world: Callable[..
         assert record.ended == "stopped early"
         assert record.epochs == record.best_epoch + 4 == len(own)
         shorter = plan.model_copy(update={"epochs": record.best_epoch, "early_stopping": False, "patience": None})
-        again = table.train(shorter, table.members(plan).select([member]))
+        again = table.train(shorter, table.members(shorter).select([member]))
         assert torch.equal(again.weights_MP[0], trained.weights_MP[member])
     assert np.isnan(trained.curves["loss_EM"][-1]).sum() >= 3
 

@@ -222,7 +222,10 @@ class Plan(BaseModel):
     # --- machine
     seed: int = setting(0, "machine", "Decides all random numbers.", "Use seed=0.", ge=0, lt=2**63)
     device: str = setting("auto", "machine", "auto, cpu, cuda, cuda:N or mps.")
-    dtype: Literal["float32", "float64"] = setting("float32", "machine", "Arithmetic of training.")
+    dtype: Literal["float32", "float64"] = setting("float32", "machine", "Numbers of training.")
+    precision: Literal["float32", "bfloat16"] | None = setting(
+        None, "machine", "Products of hidden layers; by machine and size for net auto, else those of dtype."
+    )
     threads: int | None = setting(None, "machine", "CPU threads (cores, at most 8).", "Use threads=2.", ge=1, le=1024)
 
     @model_validator(mode="after")
@@ -296,6 +299,10 @@ def _training_contradictions(plan: Plan) -> list[tuple[bool, str]]:
         (
             bool(plan.momentum) and not with_momentum,
             f"`momentum` belongs to optimizer sgd or rmsprop, got {plan.optimizer or 'none'}. Use optimizer=sgd.",
+        ),
+        (
+            plan.dtype == "float64" and plan.precision is not None,
+            f"`precision` belongs to dtype float32, got {plan.precision} with float64. Leave one of them out.",
         ),
         (
             plan.patience is not None and not plan.early_stopping,

@@ -3,8 +3,25 @@
 from danlu.networks.activations import ACTIVATIONS
 from danlu.networks.dropout import Drop
 from danlu.networks.export import to_torch
-from danlu.networks.network import Network, Slot
+from danlu.networks.layer import Program, Step
+from danlu.networks.linear import split_numbers
+from danlu.networks.network import Network, Pass, Slot, Watch
 from danlu.networks.predict import link, predict
 from danlu.networks.preparation import Preparation, Prepared
 
-__all__ = ["ACTIVATIONS", "Drop", "Network", "Preparation", "Prepared", "Slot", "link", "predict", "to_torch"]
+__all__ = [
+    "ACTIVATIONS",
+    "Drop",
+    "Network",
+    "Pass",
+    "Preparation",
+    "Prepared",
+    "Program",
+    "Slot",
+    "Step",
+    "link",
+    "predict",
+    "split_numbers",
+    "to_torch",
+    "Watch",
+]

@@ -6,11 +6,15 @@ therefore rounded to 256ths (0.1 drops 26 of 256), and what is kept is scaled by
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from danlu.networks.layer import Own
 
 
 def _signed(value: int, bits: int) -> int:
@@ -42,58 +46,71 @@ def _base(count: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class Drop:
-    """Where the dropout of one training step takes its masks from.
+    """Where the dropout of some members takes its masks from.
 
     Arguments:
         rate_M: share of values to drop, in [0, 1), per member; rounded to 256ths.
         keys_M: int64 key of each member's stream.
-        epoch: number of the epoch.
-        step: number of the step within the epoch.
     """
 
     rate_M: Tensor
     keys_M: Tensor
-    epoch: int
-    step: int
 
-    def seeds(self, layers: int) -> Tensor:
-        """Return two 32-bit seeds a layer and member, int32 of shape [layers, M, 2]."""
-        place = self.epoch * _SPREAD[0] + self.step * _SPREAD[1]
-        offsets = [_signed(place + layer * _SPREAD[2], 64) for layer in range(1, layers + 1)]
-        x = self.keys_M ^ torch.tensor(offsets, device=self.keys_M.device)[:, None]
+    def seeds(self, epoch: int, steps: Iterable[int], layers: int) -> Tensor:
+        """Return two 32-bit seeds a step, layer and member, int32 of shape [S, L, M, 2]."""
+        begin = epoch * _SPREAD[0]
+        offsets = [
+            [_signed(begin + step * _SPREAD[1] + layer * _SPREAD[2], 64) for layer in range(1, layers + 1)]
+            for step in steps
+        ]
+        x = self.keys_M ^ torch.tensor(offsets, device=self.keys_M.device)[:, :, None]
         x = _xor_shift(x, 30, 64).mul_(_MIX64[0])
         x = _xor_shift(x, 27, 64).mul_(_MIX64[1])
         x = _xor_shift(x, 31, 64)
-        return x.contiguous().view(torch.int32).view(layers, -1, 2)
+        return x.contiguous().view(torch.int32).view(*x.shape, 2)
+
+    def kept(self) -> Tensor:
+        """Return what kept values are multiplied by, `[M, 1, 1]` in the type of the rates: 1 / exact share kept."""
+        return (256.0 / (256.0 - self.dropped().to(self.rate_M.dtype))).view(-1, 1, 1)
 
     def dropped(self) -> Tensor:
         """Return how many of 256 byte values are dropped, uint8 [M]; 0 is an exact identity."""
         return (self.rate_M * 256).round().clamp(0, 255).to(torch.uint8)
 
 
-def hashed_bytes(seeds_M2: Tensor, count: int) -> Tensor:
-    """Return `count` pseudo-random bytes for each member, uint8 [M, count].
+def hash_into(x_MW: Tensor, seeds_M2: Tensor, do: Callable[..., Any], spare_MW: Tensor) -> None:
+    """Fill int32 words with the hash of their positions and two seeds a member: four random bytes each.
 
-    Arguments:
-        seeds_M2: two int32 seeds a member.
-        count: bytes wanted; values with the same index are the same whatever the count is.
+    Words with the same position are the same however many there are.
     """
-    x = _base(-(-count // 4), seeds_M2.device) ^ seeds_M2[:, :1]
-    x = _xor_shift(x.mul_(_MIX32[0]), 15, 32).add_(seeds_M2[:, 1:])
-    x = _xor_shift(x.mul_(_MIX32[1]), 16, 32)
-    return x.view(torch.uint8)[:, :count]
+    do(torch.bitwise_xor, _base(x_MW.shape[1], x_MW.device), seeds_M2[:, :1], out=x_MW)
+    for factor, shift in zip(_MIX32, (15, 16), strict=True):
+        do(x_MW.mul_, factor)
+        do(torch.bitwise_right_shift, x_MW, shift, out=spare_MW)
+        do(spare_MW.bitwise_and_, (1 << (32 - shift)) - 1)
+        do(x_MW.bitwise_xor_, spare_MW)
+        if shift == 15:
+            do(x_MW.add_, seeds_M2[:, 1:])
 
 
-def drop_values(x_MBF: Tensor, seeds_M2: Tensor, dropped_M: Tensor) -> Tensor:
-    """Return the values with some set to 0 and the others scaled up by the exact share that is kept.
+def keep_mask(seeds_M2: Tensor, dropped_M: Tensor, mask_MBF: Tensor, own: Own) -> None:
+    """Fill integers with all bits set where a value is kept, and none where it is dropped.
+
+    Bytes are compared by the sign of a difference: torch compares them without vector instructions, at many times the
+    time.
 
     Arguments:
-        x_MBF: values of M members.
         seeds_M2: int32 seeds of this step and layer.
         dropped_M: uint8, how many of 256 bytes drop a value.
+        mask_MBF: signed integers, contiguous; a multiple of 4 a member.
+        own: where the operations run.
     """
-    dropped_M11 = dropped_M.to(x_MBF.dtype).view(-1, 1, 1)
-    bytes_MBF = hashed_bytes(seeds_M2, x_MBF[0].numel()).view(x_MBF.shape)
-    # Compared as floats, in place: torch compares bytes without vector instructions, at 7 times the time.
-    keep = bytes_MBF.to(x_MBF.dtype).ge_(dropped_M11)
-    return x_MBF * keep.mul_(256.0 / (256.0 - dropped_M11))
+    members, values = len(mask_MBF), mask_MBF[0].numel()
+    words, spare = (own.space(name, (members, values // 4), torch.int32) for name in ("words", "spare"))
+    hash_into(words, seeds_M2, own.do, spare)
+    own.do(mask_MBF.copy_, words.view(torch.uint8).view(mask_MBF.shape))
+    last = own.space("last", (members, 1, 1), mask_MBF.dtype)
+    own.do(last.copy_, dropped_M.view(-1, 1, 1))
+    own.do(last.sub_, 1)
+    own.do(torch.sub, last, mask_MBF, out=mask_MBF)
+    own.do(mask_MBF.bitwise_right_shift_, 8 * mask_MBF.element_size() - 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from danlu.core.plan import split_setting
-from danlu.networks.layers import Shape
+from danlu.networks.layer import Shape
 
 Draw = Callable[[Tensor, float | None, Generator], Tensor]
 

@@ -1,153 +1,29 @@
-"""Member-first layers: each declares what it stores, and computes from views of the flat leaf for all members at once.
-
-Weights of a Linear are `[M, in, out]`. A layer holds no tensors: what it computes with comes as `Own`.
-"""
+"""Layers between the products: normalisation, activations, dropout; each with both passes over all members."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import gcd
-from typing import Any, Literal, NamedTuple
+from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from danlu.core.records import NetworkSpec
 from danlu.networks.activations import ACTIVATIONS
-from danlu.networks.dropout import drop_values
+from danlu.networks.dropout import keep_mask
+from danlu.networks.layer import Layer, Own, Shape, bits
+from danlu.networks.linear import Linear
 
-Role = Literal["weight", "bias", "scale", "shift", "embedding", "mean", "variance"]
-
+_aten = torch.ops.aten
 EPSILON = 1e-5
 """Added to variances by batch and layer norm, as in torch."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A tensor that a layer stores for each member: its last name, its shape, and how it starts."""
-
-    name: str
-    shape: tuple[int, ...]
-    role: Role
-    fan_in: int = 1
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one forward pass has besides values.
-
-    `share_MB1` are the weights of rows divided by their sum (None: all rows alike), `rows_M1` how many rows
-    have a weight above 0, `seeds_LM2` and `dropped_M` dropout's (None: no dropout).
-    """
-
-    training: bool
-    rows_M1: Tensor | None = None
-    share_MB1: Tensor | None = None
-    seeds_LM2: Tensor | None = None
-    dropped_M: Tensor | None = None
-
-
-class Own(NamedTuple):
-    """What one layer computes with: its slots of `weights_MP`, its slots of `state_MS`, and the step."""
-
-    views: Sequence[Tensor]
-    moments: Sequence[Tensor]
-    step: Step
-
-
-class Layer(ABC):
-    """One layer: `name` as in the list of parameters, what it stores, and its forward computation."""
-
-    name: str
-    parameters: tuple[Shape, ...] = ()
-    state: tuple[Shape, ...] = ()
-
-    @abstractmethod
-    def __call__(self, x_MBF: Tensor, own: Own, /) -> Tensor:
-        """Compute the layer's output `[M, B, H]` for all members."""
-
-
-class _AlignedProduct(torch.autograd.Function):
-    """`x @ weight + bias` whose gradient by `weight` has the same bits for a member at any place in any population."""
-
-    @staticmethod
-    def forward(ctx: Any, x_MBI: Tensor, weight_MIO: Tensor, bias_MO: Tensor | None) -> Tensor:
-        """Compute the product."""
-        ctx.save_for_backward(x_MBI, weight_MIO)
-        return _product(x_MBI, weight_MIO, bias_MO)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Return the gradients by input, weight and bias."""
-        grad_MBO: Tensor = grad_outputs[0]
-        x, weight = ctx.saved_tensors
-        by_input = torch.bmm(grad_MBO, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        by_bias = grad_MBO.sum(1) if ctx.needs_input_grad[2] else None
-        members, inputs, outputs = weight.shape
-        more_inputs, more_outputs = -inputs % (16 // gcd(outputs, 16)), -outputs % (16 // gcd(inputs, 16))
-        if more_inputs * outputs <= more_outputs * inputs:
-            x = F.pad(x, (0, more_inputs))
-        else:
-            grad_MBO = F.pad(grad_MBO, (0, more_outputs))
-        if members == 1:
-            x, grad_MBO = x.expand(2, -1, -1), grad_MBO.expand(2, -1, -1)
-        return by_input, torch.bmm(x.transpose(1, 2), grad_MBO)[:members, :inputs, :outputs], by_bias
-
-
-def _product(x_MBI: Tensor, weight_MIO: Tensor, bias_MO: Tensor | None) -> Tensor:
-    if bias_MO is None:
-        return torch.bmm(x_MBI, weight_MIO)
-    return torch.baddbmm(bias_MO.unsqueeze(1), x_MBI, weight_MIO)
-
-
-def product(x_MBI: Tensor, weight_MIO: Tensor, bias_MO: Tensor | None) -> Tensor:
-    """Return `x @ weight + bias` for all members, `[M, B, O]`.
-
-    Measured with torch 2.13 and MKL on 2 cores (AVX-512), 336 shapes: the forward product, and the gradients by input
-    and by bias, have the same bits for 1, 2, 5 and 19 members. The gradient by weight has not where inputs x outputs is
-    no multiple of 16 (the results of later members then lie across cache lines, and MKL peels its loops differently),
-    and not for a single member with 2 threads and a width up to 10 (MKL splits the sum over rows). In those cases
-    columns of zeros, or the member a second time, restore it.
-    """
-    members, inputs, outputs = weight_MIO.shape
-    split = members == 1 and min(inputs, outputs) <= 32 and torch.get_num_threads() > 1
-    if x_MBI.device.type == "cpu" and torch.is_grad_enabled() and (split or inputs * outputs % 16):
-        return _AlignedProduct.apply(x_MBI, weight_MIO, bias_MO)
-    return _product(x_MBI, weight_MIO, bias_MO)
-
-
-class Linear(Layer):
-    """An affine layer, `x @ weight + bias`.
-
-    A width of one is computed as two, the second filled with zeros: for a single member, one column would go to a
-    matrix-vector kernel that rounds differently from the one for many members.
-    """
-
-    def __init__(self, name: str, inputs: int, outputs: int, bias: bool = True) -> None:
-        self.name, self.inputs, self.outputs, self.bias = name, inputs, outputs, bias
-        weight = Shape("weight", (inputs, outputs), "weight", inputs)
-        self.parameters = (weight, Shape("bias", (outputs,), "bias", inputs)) if bias else (weight,)
-
-    def __call__(self, x_MBF: Tensor, own: Own, /) -> Tensor:
-        """Compute `[M, B, in] -> [M, B, out]`."""
-        weight = own.views[0]
-        narrow, thin = int(self.outputs == 1), int(self.inputs == 1)
-        bias = own.views[1] if self.bias else None
-        if narrow or thin:
-            weight = F.pad(weight, (0, narrow, 0, thin))
-            x_MBF = F.pad(x_MBF, (0, thin)) if thin else x_MBF
-            bias = F.pad(bias, (0, 1)) if narrow and bias is not None else bias
-        out = product(x_MBF, weight, bias)
-        return out[..., :1] if narrow else out
 
 
 class BatchNorm(Layer):
     """Batch norm with weighted moments: `BatchNorm1d` where all weights are equal; rows of weight 0 do not count.
 
     The step uses the biased variance, the running one is multiplied by n / (n - 1), n being the rows with a weight
-    above 0. A member with fewer than two such rows uses its running moments and leaves them alone.
+    above 0. A member with fewer than two such rows uses its running moments and leaves them alone. Computed in the
+    type of the weights, whatever the products' is.
     """
 
     def __init__(self, name: str, width: int, momentum: float) -> None:
@@ -155,63 +31,120 @@ class BatchNorm(Layer):
         self.parameters = (Shape("weight", (width,), "scale"), Shape("bias", (width,), "shift"))
         self.state = (Shape("running_mean", (width,), "mean"), Shape("running_var", (width,), "variance"))
 
-    def __call__(self, x_MBF: Tensor, own: Own, /) -> Tensor:
+    def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Normalise `[M, B, F]` over rows; when training, update the running moments in place."""
-        mean, variance = (moment.unsqueeze(1) for moment in own.moments)
+        (weight, bias), space, do = own.views, own.space, own.do
+        normal = space("normal", x_MBF.shape, weight.dtype)
+        do(normal.copy_, x_MBF)
+        inverse = space("inverse", (len(weight), 1, self.width), weight.dtype)
         if own.step.training:
-            mean, variance = self._batch_moments(x_MBF, mean, variance, own.step)
-        scale = own.views[0].unsqueeze(1) / torch.sqrt(variance + EPSILON)
-        return (x_MBF - mean) * scale + own.views[1].unsqueeze(1)
+            self._centre(normal, inverse, own)
+        else:
+            mean, variance = (moment.unsqueeze(1) for moment in own.moments)
+            do(normal.sub_, mean)
+            do(torch.add, variance, EPSILON, out=inverse)
+            do(inverse.rsqrt_)
+        do(normal.mul_, inverse)
+        out = space("out", x_MBF.shape, weight.dtype)
+        return do(torch.addcmul, bias.unsqueeze(1), normal, weight.unsqueeze(1), out=out)
 
-    def _batch_moments(
-        self, x_MBF: Tensor, running_mean_M1F: Tensor, running_variance_M1F: Tensor, step: Step
-    ) -> tuple[Tensor, Tensor]:
-        rows = float(x_MBF.shape[1])
-        if step.share_MB1 is not None:
-            return self._weighted_moments(x_MBF, running_mean_M1F, running_variance_M1F, step)
-        if rows < 2:
-            return running_mean_M1F, running_variance_M1F
-        mean = x_MBF.mean(1, keepdim=True)
-        variance = (x_MBF - mean).square().mean(1, keepdim=True)
-        with torch.no_grad():
-            running_mean_M1F += self.momentum * (mean - running_mean_M1F)
-            running_variance_M1F += self.momentum * (variance * (rows / (rows - 1)) - running_variance_M1F)
-        return mean, variance
-
-    def _weighted_moments(
-        self, x_MBF: Tensor, running_mean_M1F: Tensor, running_variance_M1F: Tensor, step: Step
-    ) -> tuple[Tensor, Tensor]:
-        assert step.rows_M1 is not None
+    def _centre(self, normal: Tensor, inverse: Tensor, own: Own) -> None:
+        """Subtract the mean, find 1 / deviation, and update the running moments."""
+        space, do, step = own.space, own.do, own.step
+        assert step.rows_M11 is not None
         assert step.share_MB1 is not None
-        rows = step.rows_M1.unsqueeze(2)
-        enough = rows >= 2
-        mean = (x_MBF * step.share_MB1).sum(1, keepdim=True)
-        variance = ((x_MBF - mean).square() * step.share_MB1).sum(1, keepdim=True)
-        # Copies, because the running moments change below, before backward reads them.
-        mean = torch.where(enough, mean, running_mean_M1F)
-        variance = torch.where(enough, variance, running_variance_M1F)
-        with torch.no_grad():
-            momentum = enough.to(mean.dtype) * self.momentum
-            unbiased = variance * (rows / (rows - 1).clamp(min=1))
-            running_mean_M1F += momentum * (mean - running_mean_M1F)
-            running_variance_M1F += momentum * (unbiased - running_variance_M1F)
-        return mean, variance
+        mean, variance, unbiased = (
+            space(name, inverse.shape, inverse.dtype) for name in ("mean", "variance", "unbiased")
+        )
+        momentum = space("momentum", step.rows_M11.shape, inverse.dtype)
+        enough = space("enough", step.rows_M11.shape, torch.bool)
+        spare = space("spare", normal.shape, normal.dtype)
+        running_mean, running_variance = (moment.unsqueeze(1) for moment in own.moments)
+        do(torch.ge, step.rows_M11, 2, out=enough)
+        do(torch.mul, normal, step.share_MB1, out=spare)
+        do(torch.sum, spare, 1, keepdim=True, out=mean)
+        do(torch.where, enough, mean, running_mean, out=mean)
+        do(normal.sub_, mean)
+        do(torch.mul, normal, step.share_MB1, out=spare)
+        do(spare.mul_, normal)
+        do(torch.sum, spare, 1, keepdim=True, out=variance)
+        do(torch.where, enough, variance, running_variance, out=variance)
+        do(torch.add, variance, EPSILON, out=inverse)
+        do(inverse.rsqrt_)
+        # Where there are too few rows, the moments are the running ones, and the first of these moves does nothing.
+        do(torch.mul, variance, _unbiasing(step.rows_M11, own), out=unbiased)
+        do(momentum.copy_, enough)
+        do(momentum.mul_, self.momentum)
+        do(running_mean.lerp_, mean, momentum)
+        do(running_variance.lerp_, unbiased, momentum)
+
+    def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
+        """Return the gradient by the values before normalisation (Ioffe & Szegedy 2015, with weights of rows)."""
+        space, do, normal = own.space, own.do, own.space.kept["normal"]
+        assert own.step.share_MB1 is not None
+        grad = space("grad", normal.shape, normal.dtype)
+        spare = space("spare", normal.shape, normal.dtype)
+        do(grad.copy_, grad_MBH)
+        do(torch.mul, grad, normal, out=spare)
+        do(torch.sum, spare, 1, out=own.gradients[0])
+        do(torch.sum, grad, 1, out=own.gradients[1])
+        # What a row does to the moments comes back by its share; nothing where the running ones were used.
+        do(torch.addcmul, own.gradients[1].unsqueeze(1), normal, own.gradients[0].unsqueeze(1), out=spare)
+        share = space("share", own.step.share_MB1.shape, normal.dtype)
+        do(torch.mul, own.step.share_MB1, space.kept["enough"], out=share)
+        do(grad.addcmul_, spare, share, value=-1)
+        scale = space("scale", (len(normal), 1, self.width), normal.dtype)
+        do(torch.mul, own.views[0].unsqueeze(1), space.kept["inverse"], out=scale)
+        return do(grad.mul_, scale)
+
+
+def _unbiasing(rows_M11: Tensor, own: Own) -> Tensor:
+    """Return n / (n - 1)."""
+    ratio = own.space("ratio", rows_M11.shape, rows_M11.dtype)
+    own.do(torch.sub, rows_M11, 1, out=ratio)
+    own.do(ratio.clamp_min_, 1)
+    return own.do(torch.div, rows_M11, ratio, out=ratio)
 
 
 class LayerNorm(Layer):
-    """Layer norm over the units of a layer, with weight and bias: torch's `LayerNorm`."""
+    """Layer norm over the units of a layer, with weight and bias: torch's `LayerNorm`, in the type of the weights."""
 
     def __init__(self, name: str, width: int) -> None:
         self.name, self.width = name, width
         self.parameters = (Shape("weight", (width,), "scale"), Shape("bias", (width,), "shift"))
 
-    def __call__(self, x_MBF: Tensor, own: Own, /) -> Tensor:
+    def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Normalise `[M, B, H]` over H."""
-        return F.layer_norm(x_MBF, (self.width,), eps=EPSILON) * own.views[0].unsqueeze(1) + own.views[1].unsqueeze(1)
+        (weight, bias), do = own.views, own.do
+        x = own.cast("x", x_MBF, weight.dtype)
+        out, normal = (own.space(name, x.shape, x.dtype) for name in ("out", "normal"))
+        mean, inverse = (own.space(name, (*x.shape[:2], 1), x.dtype) for name in ("mean", "inverse"))
+        own.space.kept["before"] = x
+        width = (self.width,)
+        do(_aten.native_layer_norm.out, x, width, None, None, EPSILON, out0=normal, out1=mean, out2=inverse)
+        return do(torch.addcmul, bias.unsqueeze(1), normal, weight.unsqueeze(1), out=out)
+
+    def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
+        """Return the gradient by the values before normalisation."""
+        kept, space, do = own.space.kept, own.space, own.do
+        normal = kept["normal"]
+        grad, spare = (space(name, normal.shape, normal.dtype) for name in ("grad", "spare"))
+        do(grad.copy_, grad_MBH)
+        do(torch.sum, grad, 1, out=own.gradients[1])
+        do(torch.mul, grad, normal, out=spare)
+        do(torch.sum, spare, 1, out=own.gradients[0])
+        do(grad.mul_, own.views[0].unsqueeze(1))
+
+        def by_input(*args: object) -> Tensor:
+            return _aten.native_layer_norm_backward(*args)[0]
+
+        wanted = (True, False, False)
+        moments = (kept["mean"], kept["inverse"], None, None, wanted)
+        return own.store("by_input", grad, by_input, grad, kept["before"], (self.width,), *moments)
 
 
 class Activate(Layer):
-    """An activation by name.
+    """An activation by name; ReLU writes over its input.
 
     Odd widths are computed with one more column: two threads then share the values at a multiple of 32, and no value is
     computed by the tail of a vector loop, which rounds differently.
@@ -219,35 +152,160 @@ class Activate(Layer):
 
     def __init__(self, name: str, activation: str, width: int) -> None:
         self.name, self.activation, self.width = name, activation, width
+        self.padded = not ACTIVATIONS[activation].exact and width % 2 == 1
 
-    def __call__(self, x_MBF: Tensor, _own: Own, /) -> Tensor:
+    def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Compute `[M, B, H] -> [M, B, H]`."""
-        chosen = ACTIVATIONS[self.activation]
-        if chosen.exact or self.width % 2 == 0:
-            return chosen.function(x_MBF)
-        return chosen.function(F.pad(x_MBF, (0, 1)))[..., :-1]
+        if self.activation == "relu":
+            # Bfloat16 as integers: a fifth of the time. A NaN becomes 0 there, and shows in the gradient.
+            own.do((bits(x_MBF) if x_MBF.dtype == torch.bfloat16 else x_MBF).clamp_min_, 0)
+            own.space.kept["after"] = x_MBF
+            return x_MBF
+        x = self._even(x_MBF, "before", own)
+        y = own.store("after", x, ACTIVATIONS[self.activation].function, x)
+        return y[..., : self.width]
+
+    def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
+        """Return the gradient by the input; ReLU's at 0 is 0."""
+        after = own.space.kept["after"]
+        grad = own.cast("grad", grad_MBH, after.dtype)
+        if self.activation == "relu":
+            # Integers of 1 where the unit is alive, else 0; times the bits of the gradient.
+            alive = own.space("alive", after.shape, bits(after).dtype)
+            own.do(torch.clamp, bits(after), 0, 1, out=alive)
+            own.do(bits(grad).mul_, alive)
+            return grad
+        grad = self._even(grad, "even", own)
+        slope = ACTIVATIONS[self.activation].slope
+        return own.store("by_input", grad, slope, grad, own.space.kept["before"], after)[..., : self.width]
+
+    def _even(self, values: Tensor, name: str, own: Own) -> Tensor:
+        """Return values with one more column where that is needed; kept by name."""
+        if not self.padded:
+            own.space.kept[name] = values
+            return values
+        wider = own.space(name, (*values.shape[:2], self.width + 1), values.dtype)
+        own.do(wider[..., : self.width].copy_, values)
+        return wider
 
 
 class Dropout(Layer):
-    """Dropout by hash; nothing unless training with a `Drop`."""
+    """Dropout by hash, written over its input; nothing unless training with a `Drop`.
 
-    def __init__(self, name: str, index: int) -> None:
-        self.name, self.index = name, index
+    What is kept is scaled up by the Linear behind it.
+    """
 
-    def __call__(self, x_MBF: Tensor, own: Own, /) -> Tensor:
-        """Drop values of `[M, B, H]`."""
-        if own.step.seeds_LM2 is None or own.step.dropped_M is None:
+    def __init__(self, name: str, index: int, width: int) -> None:
+        self.name, self.index, self.width = name, index, width
+
+    def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
+        """Set some values of `[M, B, H]` to 0."""
+        step, do = own.step, own.do
+        if step.seeds_LM2 is None or step.dropped_M is None:
             return x_MBF
-        return drop_values(x_MBF, own.step.seeds_LM2[self.index], own.step.dropped_M)
+        x = x_MBF
+        if not x.is_contiguous():
+            x = own.space("x", x_MBF.shape, x_MBF.dtype)
+            do(x.copy_, x_MBF)
+        mask = own.space("mask", x.shape, bits(x).dtype)
+        keep_mask(step.seeds_LM2[self.index], step.dropped_M, mask, own)
+        do(bits(x).bitwise_and_, mask)
+        return x
+
+    def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
+        """Let the gradient of dropped values be 0."""
+        if own.step.seeds_LM2 is None:
+            return grad_MBH
+        mask = own.space.kept["mask"]
+        grad = own.cast("grad", grad_MBH, _FLOATS[mask.dtype])
+        own.do(bits(grad).bitwise_and_, mask)
+        return grad
+
+
+_FLOATS = {torch.int16: torch.bfloat16, torch.int32: torch.float32, torch.int64: torch.float64}
+
+
+class Embeddings:
+    """Tables of embedded columns: looked up before the first layer, and set behind the prepared numbers.
+
+    Arguments:
+        tables: slots and width of each.
+    """
+
+    def __init__(self, tables: tuple[Shape, ...]) -> None:
+        self.tables = tables
+        ends = [0]
+        for table in tables:
+            ends.append(ends[-1] + table.shape[1])
+        self.places = tuple(pairwise(ends))
+        self.width = ends[-1]
+
+    def forward(self, x_MBD: Tensor, slots_MBE: Tensor, own: Own) -> Tensor:
+        """Return numbers and embeddings side by side, `[M, B, D + W]`."""
+        if not self.tables:
+            return x_MBD
+        before = x_MBD.shape[2]
+        out = own.space("inputs", (*x_MBD.shape[:2], before + self.width), x_MBD.dtype)
+        own.do(out[..., :before].copy_, x_MBD)
+        for i, ((begin, end), table) in enumerate(zip(self.places, own.views, strict=True)):
+            own.do(_look_up_into, out[..., before + begin : before + end], table, slots_MBE[..., i])
+        own.space.kept["slots"] = slots_MBE
+        return out
+
+    def backward(self, grad_MBF: Tensor, own: Own) -> None:
+        """Add the rows of each slot up, in their order."""
+        slots_MBE, grad_MBF = own.space.kept["slots"], grad_MBF[..., -self.width :]
+        for i, ((begin, end), into) in enumerate(zip(self.places, own.gradients, strict=True)):
+            own.do(_add_up, into, slots_MBE[..., i], grad_MBF[..., begin:end])
+
+
+def _look_up_into(out_MBW: Tensor, table_MSW: Tensor, slots_MB: Tensor) -> None:
+    out_MBW.copy_(look_up(table_MSW, slots_MB))
+
+
+def _add_up(into_MSW: Tensor, slots_MB: Tensor, grad_MBW: Tensor) -> None:
+    grad = grad_MBW.to(into_MSW.dtype)
+    if into_MSW.device.type == "cpu":
+        into_MSW.zero_().scatter_add_(1, slots_MB.unsqueeze(2).expand_as(grad), grad)
+    else:
+        into_MSW.copy_(torch.bmm(_one_hot(slots_MB, into_MSW.shape[1], grad.dtype).transpose(1, 2), grad))
 
 
 def look_up(table_MSW: Tensor, slots_MB: Tensor) -> Tensor:
     """Return each row's embedding, `[M, B, W]`, from a table of S slots a member.
 
-    On a CPU by gathering (its backward adds rows in their order); elsewhere, where that would be an atomic scatter of
+    On a CPU by gathering (the way back adds rows in their order); elsewhere, where that would be an atomic scatter of
     unknown order, as the product of one-hot rows and the table.
     """
     if table_MSW.device.type == "cpu":
         return table_MSW.gather(1, slots_MB.unsqueeze(2).expand(-1, -1, table_MSW.shape[2]))
-    one_hot = slots_MB.unsqueeze(2) == torch.arange(table_MSW.shape[1], device=table_MSW.device)
-    return torch.bmm(one_hot.to(table_MSW.dtype), table_MSW)
+    return torch.bmm(_one_hot(slots_MB, table_MSW.shape[1], table_MSW.dtype), table_MSW)
+
+
+def _one_hot(slots_MB: Tensor, count: int, dtype: torch.dtype) -> Tensor:
+    return (slots_MB.unsqueeze(2) == torch.arange(count, device=slots_MB.device)).to(dtype)
+
+
+def lay_layers(spec: NetworkSpec, prepared: int, width: int) -> list[Layer]:
+    """List the layers of an architecture in the order of computation.
+
+    Arguments:
+        prepared: width of the prepared inputs.
+        width: the same with embeddings.
+    """
+    layers: list[Layer] = []
+    if spec.batch_norm_input:
+        layers.append(BatchNorm("input.batch_norm", width, spec.batch_norm_momentum))
+    bias = not spec.batch_norm_hidden or spec.init_bias != "default"
+    for i, (inputs, outputs) in enumerate(pairwise((width, *spec.hidden))):
+        split = (0, outputs) if i or spec.batch_norm_input else (len(spec.layout.numbers), prepared)
+        layers.append(Linear(f"hidden.{i}", inputs, outputs, bias, split=split, dropped=i > 0))
+        if spec.batch_norm_hidden:
+            layers.append(BatchNorm(f"hidden.{i}.batch_norm", outputs, spec.batch_norm_momentum))
+        if spec.layer_norm:
+            layers.append(LayerNorm(f"hidden.{i}.layer_norm", outputs))
+        layers.append(Activate(f"hidden.{i}.activation", spec.activation, outputs))
+        layers.append(Dropout(f"hidden.{i}.dropout", i, outputs))
+    last = spec.hidden[-1] if spec.hidden else width
+    layers.append(Linear("output", last, spec.outputs, dropped=bool(spec.hidden)))
+    return layers

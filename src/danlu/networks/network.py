@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
 
 from danlu.core.records import NetworkSpec
-from danlu.networks.dropout import Drop
 from danlu.networks.initialise import draw
-from danlu.networks.layers import Activate, BatchNorm, Dropout, Layer, LayerNorm, Linear, Own, Shape, Step, look_up
+from danlu.networks.layer import Own, Program, Shape, Space, Step
+from danlu.networks.layers import Embeddings, lay_layers
+from danlu.networks.linear import NARROW, Linear
 from danlu.networks.preparation import Prepared, prepared_width
 
 Watch = Callable[[str, Tensor], None]
+EVALUATION = Step(training=False)
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ class Network:
     def __init__(self, spec: NetworkSpec) -> None:
         self.spec = spec
         self.embedded = tuple(column for column in spec.layout.codes if column.width)
-        self.tables = tuple(
-            Shape(f"embedding.{column.name}.weight", (column.slots, column.width), "embedding")
-            for column in self.embedded
-        )
-        self.input_width = prepared_width(spec.layout) + sum(column.width for column in self.embedded)
-        self.layers: tuple[Layer, ...] = tuple(_build(spec, self.input_width))
+        tables = [(f"embedding.{column.name}.weight", (column.slots, column.width)) for column in self.embedded]
+        self.tables = tuple(Shape(name, shape, "embedding") for name, shape in tables)
+        self.embeddings = Embeddings(self.tables)
+        prepared = prepared_width(spec.layout)
+        self.input_width = prepared + self.embeddings.width
+        self.layers = tuple(lay_layers(spec, prepared, self.input_width))
         self.drops = len(spec.hidden)
         self.parameters = _lay_out(
             [(shape.name, shape) for shape in self.tables]
@@ -110,75 +111,109 @@ class Network:
         """Return views of the running moments by name, `[M, width]`."""
         return dict(zip((slot.name for slot in self.state), _views(state_MS, self.state), strict=True))
 
-    def __call__(
-        self,
-        weights_MP: Tensor,
-        state_MS: Tensor,
-        prepared: Prepared,
-        *,
-        training: bool,
-        weight_MB: Tensor | None = None,
-        drop: Drop | None = None,
-        watch: Watch | None = None,
+    def bind(self, weights_MP: Tensor, state_MS: Tensor, *, gradient: bool = False, low: bool = False) -> Pass:
+        """Return the passes over the tensors of some members."""
+        return Pass(self, weights_MP, state_MS, gradient=gradient, low=low)
+
+    def __call__(self, weights_MP: Tensor, state_MS: Tensor, prepared: Prepared) -> Tensor:
+        """Compute the outputs of all members in evaluation mode, before link and unscaling, `[M, B, C]`."""
+        return self.bind(weights_MP, state_MS).forward(prepared)
+
+
+class Pass:
+    """A network bound to the tensors of some members: forward passes, and with a gradient also backward ones.
+
+    What a pass computes with is kept for the next one, so a step allocates next to nothing. Outputs and gradients are
+    written over by the next pass.
+
+    Arguments:
+        network: the architecture.
+        weights_MP: the flat leaf; read at every pass.
+        state_MS: running moments; updated in place when training.
+        gradient: whether there will be backward passes; they fill `gradient_MP`.
+        low: whether hidden layers' products are in bfloat16: all but those of the last layer, of narrow layers, and of
+            a first layer behind batch norm.
+
+    >>> from danlu.core.records import FeatureLayout
+    >>> network = Network(NetworkSpec(layout=FeatureLayout(numbers=("a", "b")), outputs=1, hidden=(8,)))
+    >>> weights_MP, state_MS = network.initial([1, 2, 3])
+    >>> training = Pass(network, weights_MP, state_MS, gradient=True)
+    >>> outputs = training.forward(Prepared(torch.ones(3, 32, 2), torch.zeros(3, 32, 0)), Step(training=True))
+    >>> training.backward(torch.ones_like(outputs)).shape
+    torch.Size([3, 48])
+    """
+
+    def __init__(
+        self, network: Network, weights_MP: Tensor, state_MS: Tensor, *, gradient: bool = False, low: bool = False
+    ) -> None:
+        self.network, self.low = network, low
+        self.weights_MP, self.state_MS = weights_MP, state_MS
+        self.gradient_MP = torch.zeros_like(weights_MP if gradient else weights_MP[:, :0])
+        self.spaces = [Space(weights_MP.device) for _ in range(len(network.layers) + 1)]
+        self.views, self.moments = _views(weights_MP, network.parameters), _views(state_MS, network.state)
+        self.gradients = _views(self.gradient_MP, network.parameters) if gradient else []
+        self.owns: list[Own] = []
+
+    def forward(
+        self, prepared: Prepared, step: Step = EVALUATION, do: Program | None = None, watch: Watch | None = None
     ) -> Tensor:
         """Compute the outputs of all members, before link and unscaling, `[M, B, C]`.
 
         Arguments:
-            weights_MP: the flat leaf.
-            state_MS: running moments; updated in place when training.
-            prepared: inputs of each member, `[M, B, D]`, and the slots of embedded columns, `[M, B, E]`.
-            training: whether batch norm uses and records the moments of the batch, and dropout acts.
-            weight_MB: weights of rows for batch norm; None: all ones. Rows of weight 0 do not count.
-            drop: where dropout takes its masks from; None: no dropout.
-            watch: called with the name and the output of each layer, in order.
+            prepared: inputs of each member, `[M, B, D]`, and the slots of embedded columns, `[M, B, E]`; inputs as
+                `split_numbers` gives them where the first layer's products are in bfloat16.
+            step: shares of rows and dropout; by default evaluation, which has neither.
+            do: records the operations, to be run again on the same tensors.
+            watch: called with the name and the output of each layer, in order, before the next one overwrites it.
         """
-        views = _views(weights_MP, self.parameters)
-        moments = _views(state_MS, self.state)
-        x = self._inputs(views, prepared)
-        step = self._step(training, weight_MB, drop)
-        used, kept = len(self.tables), 0
-        for layer in self.layers:
+        network, tables = self.network, len(self.network.tables)
+        do = do or Program(record=False)
+        own = Own(self.views[:tables], (), self.gradients[:tables], self.spaces[-1], do, step)
+        x = network.embeddings.forward(*prepared, own)
+        self.owns = []
+        used, kept = tables, 0
+        for i, layer in enumerate(network.layers):
             until, last = used + len(layer.parameters), kept + len(layer.state)
-            x = layer(x, Own(views[used:until], moments[kept:last], step))
+            parts = (self.views[used:until], self.moments[kept:last], self.gradients[used:until])
+            low = self.low and step.training and _may_be_low(network, i)
+            self.owns.append(Own(*parts, self.spaces[i], do, step, low, first=i == 0 and not tables))
             used, kept = until, last
+            x = layer.forward(x, self.owns[-1])
             if watch is not None:
                 watch(layer.name, x)
+        self.owns.append(own)
         return x
 
-    def _inputs(self, views: Sequence[Tensor], prepared: Prepared) -> Tensor:
-        if not self.tables:
-            return prepared.x_KBD
-        looked_up = [look_up(views[i], prepared.slots_KBE[..., i]) for i in range(len(self.tables))]
-        return torch.cat([prepared.x_KBD, *looked_up], 2)
+    def backward(self, slope_MBC: Tensor) -> Tensor:
+        """Fill and return `gradient_MP`, from the gradient of each member's loss by the outputs of the last forward.
 
-    def _step(self, training: bool, weight_MB: Tensor | None, drop: Drop | None) -> Step:
-        if not training:
-            return Step(training=False)
-        rows, share = None, None
-        if weight_MB is not None and self.state:
-            rows = (weight_MB > 0).sum(1, keepdim=True).to(weight_MB.dtype)
-            total = weight_MB.sum(1, keepdim=True).clamp(min=torch.finfo(weight_MB.dtype).tiny)
-            share = (weight_MB / total).unsqueeze(2)
-        if drop is None or not self.drops:
-            return Step(training, rows, share)
-        return Step(training, rows, share, drop.seeds(self.drops), drop.dropped())
+        Operations are recorded where those of the forward pass were.
+        """
+        grad, layers = slope_MBC, self.network.layers
+        for layer, own in zip(reversed(layers), reversed(self.owns[:-1]), strict=True):
+            grad = layer.backward(grad, own)
+        if self.network.tables:
+            self.network.embeddings.backward(grad, self.owns[-1])
+        return self.gradient_MP
+
+    @property
+    def split(self) -> bool:
+        """Whether training wants its inputs split."""
+        return self.low and _may_be_low(self.network, 0)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all tensors between the passes."""
+        return sum(space.bytes for space in self.spaces) + self.gradient_MP.numel() * self.gradient_MP.element_size()
 
 
-def _build(spec: NetworkSpec, width: int) -> list[Layer]:
-    """List the layers of an architecture in the order of computation."""
-    layers: list[Layer] = []
-    if spec.batch_norm_input:
-        layers.append(BatchNorm("input.batch_norm", width, spec.batch_norm_momentum))
-    bias = not spec.batch_norm_hidden or spec.init_bias != "default"
-    for i, (inputs, outputs) in enumerate(pairwise((width, *spec.hidden))):
-        layers.append(Linear(f"hidden.{i}", inputs, outputs, bias))
-        if spec.batch_norm_hidden:
-            layers.append(BatchNorm(f"hidden.{i}.batch_norm", outputs, spec.batch_norm_momentum))
-        if spec.layer_norm:
-            layers.append(LayerNorm(f"hidden.{i}.layer_norm", outputs))
-        layers += [Activate(f"hidden.{i}.activation", spec.activation, outputs), Dropout(f"hidden.{i}.dropout", i)]
-    layers.append(Linear("output", spec.hidden[-1] if spec.hidden else width, spec.outputs))
-    return layers
+def _may_be_low(network: Network, place: int) -> bool:
+    """Return whether a layer's products may be in bfloat16."""
+    layer = network.layers[place]
+    if not isinstance(layer, Linear) or place == len(network.layers) - 1:
+        return False
+    behind_norm = network.spec.batch_norm_input and place == 1
+    return not behind_norm and layer.outputs >= NARROW and layer.inputs > 1
 
 
 def _lay_out(named: Sequence[tuple[str, Shape]]) -> tuple[Slot, ...]:

@@ -101,7 +101,7 @@ def _predict_group(
         # Batches are multiples of 32 rows: ENGINE.md's condition for the same bits whatever the number of members.
         rows_KB = torch.nn.functional.pad(rows_MR[:, start:stop], (0, -(stop - start) % 32))
         prepared = preparation.prepare(x_NF[rows_KB], codes_NQ[rows_KB])
-        out = network(*member, prepared, training=False)
+        out = network(*member, prepared)
         outputs.append(link(out, network.spec.link, preparation)[:, : stop - start])
     if not outputs:
         empty = torch.zeros(1, 0, network.spec.outputs, dtype=member[0].dtype, device=x_NF.device)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from danlu.core.seeds import stream
-from danlu.networks import Preparation, Prepared
+from danlu.networks import Preparation, Prepared, split_numbers
 from danlu.population.losses import LANES
 
 FITS = 256 << 20
@@ -59,27 +60,29 @@ class Matrices:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one step as the members see them."""
+    """Rows of one step as the members see them, in tensors that stay: the next step fills them anew."""
 
     prepared: Prepared
     target: Tensor
     """`[M, B, C]` in the loss's units, or classes `[M, B]`."""
-    weight: Tensor
-    """`[M, B]`, 0 for padding."""
     share: Tensor
-    """The weight as a share of the batch's, `[M, B]`; all 0 for a member without rows in this step."""
+    """The weight of each row as a share of the batch's, `[M, B]`: 0 for padding, and for a member without rows."""
+    count: Tensor
+    """How many rows have a weight above 0, `[M, 1, 1]` as floats."""
 
 
 @dataclass(frozen=True)
 class Order:
     """Rows of all steps of an epoch, on the device, and what the host must know of them.
 
-    Shape: rows_SKB int64; weight_SKB, share_SKB float; total_SK float64 on the host: sums of weights.
+    Shape: rows_SKB int64; weight_SKB, share_SKB float; count_SK11 float: rows with a weight above 0; total_SK float64
+        on the host: sums of weights.
     """
 
     rows_SKB: Tensor
     weight_SKB: Tensor
     share_SKB: Tensor
+    count_SK11: Tensor
     total_SK: np.ndarray
 
 
@@ -153,9 +156,10 @@ class Deck:
     def _order(self, index_KSB: Tensor, weight_KSB: Tensor) -> Order:
         total = weight_KSB.double().sum(2)
         share = weight_KSB / torch.where(total > 0, total, 1.0).to(weight_KSB.dtype)[:, :, None]
-        device = self.like.device
-        index, weight, share = (t.transpose(0, 1).contiguous().to(device) for t in (index_KSB, weight_KSB, share))
-        return Order(index, weight, share, total.T.numpy())
+        count = (weight_KSB > 0).sum(2).to(weight_KSB.dtype)[:, :, None, None]
+        parts = (index_KSB, weight_KSB, share, count)
+        rows, weight, share, count = (t.transpose(0, 1).contiguous().to(self.like.device) for t in parts)
+        return Order(rows, weight, share, count, total.T.numpy())
 
 
 class Shelf:
@@ -166,10 +170,8 @@ class Shelf:
         most: bytes that the prepared rows of all folds may take.
     """
 
-    def __init__(
-        self, matrices: Matrices, preparation: Preparation, *, dtype: torch.dtype, scaled: bool, most: int = FITS
-    ) -> None:
-        self.matrices, self.preparation, self.dtype = matrices, preparation, dtype
+    def __init__(self, matrices: Matrices, preparation: Preparation, *, scaled: bool, most: int = FITS) -> None:
+        self.matrices, self.preparation, self.dtype = matrices, preparation, matrices.x_NF.dtype
         self.numeric = matrices.y.is_floating_point()
         self.scaled = scaled and self.numeric
         self.rows = len(matrices.x_NF)
@@ -183,55 +185,99 @@ class Shelf:
         chunks = []
         for start in range(0, self.rows, 65536):
             rows = torch.arange(start, min(start + 65536, self.rows), device=self.matrices.x_NF.device)
-            chunks.append(self._prepare(self.preparation, rows.expand(folds, -1)))
+            chunks.append(self.prepare(self.preparation, rows.expand(folds, -1)))
         x, slots, target = (torch.cat(parts, 1).flatten(0, 1) for parts in zip(*chunks, strict=True))
         return Prepared(x, slots), target
 
-    def _prepare(self, preparation: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def prepare(self, preparation: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return numbers, slots and targets of some rows, prepared now for the folds of a preparation."""
         prepared = preparation.prepare(self.matrices.x_NF[rows_KB], self.matrices.codes_NQ[rows_KB])
         target = self.matrices.y[rows_KB]
         if self.scaled:
             target = preparation.scaled(target)
         return prepared.x_KBD, prepared.slots_KBE, target.to(self.dtype) if self.numeric else target
 
-    def take(self, fold_K: Tensor, own: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return prepared numbers, slots and targets of some rows; `own` is the preparation of `fold_K`."""
-        if self.stored is None:
-            return self._prepare(own, rows_KB)
-        index = (rows_KB + fold_K[:, None] * self.rows).view(-1)
+    @cached_property
+    def stored_low(self) -> Tensor:
+        """The stored numbers, split for products in bfloat16."""
+        assert self.stored is not None
+        return split_numbers(self.stored[0].x_KBD, len(self.preparation.layout.numbers))
+
+    def take(self, index_MB: Tensor, into: Batch) -> None:
+        """Fill a batch with stored rows: places among those of all folds, one fold behind the other."""
+        assert self.stored is not None
         (x, slots), target = self.stored
-
-        def rows(stored: Tensor) -> Tensor:
-            return stored.index_select(0, index).view(*rows_KB.shape, *stored.shape[1:])
-
-        return rows(x), rows(slots), rows(target)
+        x = x if into.prepared.x_KBD.dtype == x.dtype else self.stored_low
+        for stored, wanted in ((x, into.prepared.x_KBD), (slots, into.prepared.slots_KBE), (target, into.target)):
+            if wanted.numel():
+                torch.index_select(stored, 0, index_MB.view(-1), out=wanted.view(-1, *wanted.shape[2:]))
 
 
 class Source:
-    """Gathers batches for some members: once a fold, then spread over the members of the fold.
+    """Gathers batches for some members: rows are dealt once a fold, then taken for all members of the fold.
 
     Arguments:
         folds: the folds that members train on, in order; the axis K of orders.
         place_M: for each member, the place of its fold among `folds`.
+        split: whether numbers are split for products in bfloat16.
     """
 
-    def __init__(self, shelf: Shelf, folds: Sequence[int], place_M: Sequence[int]) -> None:
-        self.shelf = shelf
+    def __init__(self, shelf: Shelf, folds: Sequence[int], place_M: Sequence[int], *, split: bool = False) -> None:
+        self.shelf, self.split = shelf, split
         device = shelf.matrices.x_NF.device
-        self.fold_K = torch.tensor(list(folds), device=device)
         self.fold_M = torch.tensor([folds[place] for place in place_M], device=device)
-        self.preparation = shelf.preparation.pick(self.fold_K)
+        stored = shelf.stored is not None
+        self.preparation = None if stored else shelf.preparation.pick(torch.tensor(list(folds), device=device))
         same = list(place_M) == list(range(len(folds)))
         self.place_M = None if same else torch.tensor(list(place_M), device=device)
+        self.begin_M1 = (self.fold_M * shelf.rows)[:, None]
+        self.kept: dict[int, tuple[Batch, Tensor]] = {}
 
     def batch(self, order: Order, step: int) -> Batch:
-        """Return the batch of one step, spread over members."""
+        """Return the batch of one step for all members: the same tensors for every step of as many rows."""
         rows_KB = order.rows_SKB[step]
-        x, slots, target = map(self.spread, self.shelf.take(self.fold_K, self.preparation, rows_KB))
-        return Batch(
-            Prepared(x, slots), target, self.spread(order.weight_SKB[step]), self.spread(order.share_SKB[step])
-        )
+        batch, index_MB = self._tensors(rows_KB.shape[1])
+        if self.preparation is None:
+            torch.add(self.spread(rows_KB), self.begin_M1, out=index_MB)
+            self.shelf.take(index_MB, batch)
+        else:
+            x, *rest = self.shelf.prepare(self.preparation, rows_KB)
+            x = split_numbers(x, len(self.preparation.layout.numbers)) if self.split else x
+            for wanted, made in zip((*batch.prepared, batch.target), (x, *rest), strict=True):
+                wanted.copy_(self.spread(made))
+        self._fill(order.share_SKB[step], batch.share)
+        self._fill(order.count_SK11[step], batch.count)
+        return batch
+
+    def _tensors(self, width: int) -> tuple[Batch, Tensor]:
+        """Return the batch of so many rows, and its rows' places on the shelf."""
+        if width not in self.kept:
+            members, shelf = len(self.fold_M), self.shelf
+            like = shelf.preparation.fill_KF
+            truth = shelf.matrices.y
+            layout = shelf.preparation.layout
+            columns = sum(1 for column in layout.codes if column.width)
+            x = like.new_zeros(members, width, shelf.preparation.input_width)
+            x = split_numbers(x, len(layout.numbers)) if self.split else x
+            target = torch.zeros(
+                members,
+                width,
+                *truth.shape[1:],
+                dtype=shelf.dtype if shelf.numeric else truth.dtype,
+                device=like.device,
+            )
+            index = torch.zeros(members, width, dtype=torch.int64, device=like.device)
+            slots = index.new_zeros(members, width, columns)
+            share, count = like.new_zeros(members, width), like.new_zeros(members, 1, 1)
+            self.kept[width] = (Batch(Prepared(x, slots), target, share, count), index)
+        return self.kept[width]
+
+    def _fill(self, values_K: Tensor, into_M: Tensor) -> None:
+        if self.place_M is None:
+            into_M.copy_(values_K)
+        else:
+            torch.index_select(values_K, 0, self.place_M, out=into_M)
 
     def spread(self, tensor_K: Tensor) -> Tensor:
         """Return each member's fold's entry: the tensor itself where members are the folds in order."""
-        return tensor_K if self.place_M is None else tensor_K[self.place_M]
+        return tensor_K if self.place_M is None else tensor_K.index_select(0, self.place_M)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.networks import Network, link
+from danlu.networks import Network, Pass, link
 from danlu.population.batches import Deck, Order, RowNumbers, Shelf, Source
 from danlu.population.losses import Loss, row_sum
 from danlu.population.step import Flat
@@ -55,9 +55,9 @@ class Judge:
         matrices = shelf.matrices
         self.deck = Deck(rows_K, matrices.weight_N, CHUNK, like=shelf.preparation.fill_KF)
         self.dealt: tuple[list[int], Order] | None = None
+        self.run: Pass | None = None
         self.unit_KC = _units(matrices.y, self.deck) if metric in ("rmse", "mae") else None
 
-    @torch.no_grad()
     def __call__(self, flat: Flat, source: Source, folds: Sequence[int]) -> np.ndarray:
         """Return one number a member, float64 `[M]`; NaN where its fold has no rows."""
         members = len(flat.weights_MP)
@@ -66,16 +66,19 @@ class Judge:
         if self.dealt is None or self.dealt[0] != list(folds):
             self.dealt = (list(folds), self.deck.deal(folds))
         order = self.dealt[1]
+        if self.run is None or self.run.weights_MP is not flat.weights_MP:
+            self.run = self.network.bind(flat.weights_MP, flat.state_MS)
         total = torch.zeros(members, dtype=self._exact, device=flat.weights_MP.device)
         for step in range(len(order.rows_SKB)):
             batch = source.batch(order, step)
-            outputs = self.network(flat.weights_MP, flat.state_MS, batch.prepared, training=False)
+            outputs = self.run.forward(batch.prepared)
             if self.metric is None:
-                value_MB = self.loss.rows(outputs, batch.target, None)
+                value_MB = self.loss.rows(outputs, batch.target)
             else:
                 value_MB = self._measured(outputs, source, order.rows_SKB[step], folds)
             # A row of weight 0 is padding: whatever its value is, it does not count.
-            value_MB = torch.where(batch.weight > 0, value_MB * batch.weight, 0.0)
+            weight_MB = source.spread(order.weight_SKB[step])
+            value_MB = torch.where(weight_MB > 0, value_MB * weight_MB, 0.0)
             total += row_sum(value_MB.to(self._exact))
         weight_K = order.total_SK.sum(0)
         weight_M = weight_K if source.place_M is None else weight_K[source.place_M.cpu().numpy()]
@@ -125,6 +128,11 @@ def _units(y: Tensor, deck: Deck) -> Tensor | None:
     return torch.stack(units)
 
 
+def _mean(value_EM: np.ndarray) -> np.ndarray:
+    """Return the mean over the members that there were."""
+    return np.nansum(value_EM, 1) / np.maximum(np.isfinite(value_EM).sum(1), 1)
+
+
 class Curves:
     """The arrays of a run: losses of every epoch, judgings, learning rates; NaN where a member had ended."""
 
@@ -146,7 +154,7 @@ class Curves:
         empty = np.empty((0, self.members))
         return {
             "loss_EM": np.concatenate([empty, *self.loss]),
-            "lr_E": np.concatenate([np.empty(0), *self.lr]),
+            "lr_E": _mean(np.concatenate([empty, *self.lr])),
             "judged_epochs_J": np.array(self.epochs, dtype=np.int64),
             **{name: np.stack(rows) if rows else empty for name, rows in self.judged.items()},
         }

@@ -1,7 +1,7 @@
 """Losses of stacked members: one number a member, the weighted mean over its batch.
 
-Every loss is a function of outputs and target that gives one number a row, `[M, B]`; `weighted_mean`
-makes it one number a member. Values and gradients are those of torch.nn.functional.
+Every loss is a function of outputs and target that gives one number a row, `[M, B]`, and its slope by the outputs;
+`weighted_mean` makes it one number a member. Values and gradients are those of torch.nn.functional.
 """
 
 from __future__ import annotations
@@ -22,22 +22,30 @@ LANES = 32
 SCALED = ("mse", "l1", "huber", "pinball")
 """Losses whose targets are scaled by the preparation; the others need them as they are."""
 
-RowLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""(outputs_MBC, target_MBC or target_MB of classes, smoothing_M or None) -> loss_MB."""
+Slope = Callable[[], Tensor]
+"""-> gradient of each row's loss by its outputs, `[M, B, C]`; computed only where it is wanted."""
+
+RowLoss = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Slope]]
+"""(outputs_MBC, target_MBC or target_MB of classes, smoothing_M or None) -> (loss_MB, slope)."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by name: its value for each row, and whether its targets are scaled.
+    """A loss by name: its value for each row with its slope, and whether its targets are scaled.
 
     >>> loss = make_loss("huber:1")
-    >>> loss.rows(torch.tensor([[[3.0]]]), torch.tensor([[[0.0]]]), None)
-    tensor([[2.5000]])
+    >>> value_MB, slope = loss.of(torch.tensor([[[3.0]]]), torch.tensor([[[0.0]]]), None)
+    >>> value_MB, slope()
+    (tensor([[2.5000]]), tensor([[[1.]]]))
     """
 
     name: str
-    rows: RowLoss
+    of: RowLoss
     scaled: bool
+
+    def rows(self, outputs_MBC: Tensor, target: Tensor, smoothing_M: Tensor | None = None) -> Tensor:
+        """Return the loss of each row, `[M, B]`."""
+        return self.of(outputs_MBC, target, smoothing_M)[0]
 
 
 def make_loss(text: str) -> Loss:
@@ -84,55 +92,72 @@ def _over_outputs(loss_MBC: Tensor) -> Tensor:
     return loss_MBC.squeeze(2) if loss_MBC.shape[2] == 1 else loss_MBC.mean(2)
 
 
-def _mse(outputs: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
-    return _over_outputs((outputs - target).square())
+def _mse(outputs: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
+    error = outputs - target
+    return _over_outputs(error.square()), lambda: error * (2 / error.shape[2])
 
 
-def _l1(outputs: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
-    return _over_outputs((outputs - target).abs())
+def _l1(outputs: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
+    error = outputs - target
+    return _over_outputs(error.abs()), lambda: error.sign() / error.shape[2]
 
 
 def _huber(delta: float) -> RowLoss:
-    def rows(outputs: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
-        return _over_outputs(F.huber_loss(outputs, target, reduction="none", delta=delta))
+    def of(outputs: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
+        loss = F.huber_loss(outputs, target, reduction="none", delta=delta)
+        return _over_outputs(loss), lambda: (outputs - target).clamp_(-delta, delta) / outputs.shape[2]
 
-    return rows
+    return of
 
 
 def _pinball(quantile: float) -> RowLoss:
     # Koenker & Bassett 1978: a truth above the prediction costs q, one below it 1 - q.
-    def rows(outputs: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
+    def of(outputs: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
         above = target - outputs
-        return _over_outputs(torch.maximum(quantile * above, (quantile - 1) * above))
+        loss = torch.maximum(quantile * above, (quantile - 1) * above)
+        # At the kink the mean of both sides, as autograd of torch.maximum.
+        return _over_outputs(loss), lambda: (0.5 - quantile - above.sign() / 2) / above.shape[2]
 
-    return rows
+    return of
 
 
-def _cross_entropy(logits: Tensor, target_MB: Tensor, smoothing_M: Tensor | None) -> Tensor:
-    members, rows, classes = logits.shape
+def _cross_entropy(logits: Tensor, target_MB: Tensor, smoothing_M: Tensor | None) -> tuple[Tensor, Slope]:
+    classes = logits.shape[2]
     log_p = F.log_softmax(logits, 2)
-    missed = F.nll_loss(log_p.view(-1, classes), target_MB.reshape(-1), reduction="none").view(members, rows)
+    index_MB1 = target_MB.unsqueeze(2)
+    missed = -log_p.gather(2, index_MB1).squeeze(2)
     if smoothing_M is None:
-        return missed
+        one = torch.ones_like(missed[:1, :1, None]).expand(*missed.shape, 1)
+        return missed, lambda: log_p.exp().scatter_add_(2, index_MB1, -one)
     smoothing_M1 = smoothing_M[:, None]
-    return missed * (1 - smoothing_M1) - log_p.mean(2) * smoothing_M1
+    loss = missed * (1 - smoothing_M1) - log_p.mean(2) * smoothing_M1
+
+    def slope() -> Tensor:
+        true = (smoothing_M1 - 1).expand_as(missed).unsqueeze(2)
+        return log_p.exp().sub_(smoothing_M[:, None, None] / classes).scatter_add_(2, index_MB1, true)
+
+    return loss, slope
 
 
-def _binary_cross_entropy(logits: Tensor, target: Tensor, smoothing_M: Tensor | None) -> Tensor:
+def _binary_cross_entropy(logits: Tensor, target: Tensor, smoothing_M: Tensor | None) -> tuple[Tensor, Slope]:
     # Classes 0 and 1 with one output, or shares in [0, 1] with one output each.
     truth = target if target.dim() == 3 else target[:, :, None].to(logits.dtype)
     if smoothing_M is not None:
         truth = truth * (1 - smoothing_M[:, None, None]) + smoothing_M[:, None, None] / 2
-    return _over_outputs(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"))
+    loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return _over_outputs(loss), lambda: (torch.sigmoid(logits) - truth) / logits.shape[2]
 
 
-def _kl(logits: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
+def _kl(logits: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
     # Sum over outputs, as F.kl_div(reduction="batchmean").
-    return F.kl_div(F.log_softmax(logits, 2), target, reduction="none").sum(2)
+    log_p = F.log_softmax(logits, 2)
+    loss = F.kl_div(log_p, target, reduction="none").sum(2)
+    return loss, lambda: log_p.exp() * target.sum(2, keepdim=True) - target
 
 
-def _poisson(log_rate: Tensor, target: Tensor, _: Tensor | None) -> Tensor:
-    return _over_outputs(log_rate.exp() - target * log_rate)
+def _poisson(log_rate: Tensor, target: Tensor, _: Tensor | None) -> tuple[Tensor, Slope]:
+    rate = log_rate.exp()
+    return _over_outputs(rate - target * log_rate), lambda: (rate - target) / rate.shape[2]
 
 
 _PLAIN: dict[str, RowLoss] = {

@@ -1,4 +1,4 @@
-"""Members: the numbers of every network's setting, as tensors with one entry a member."""
+"""Members: the numbers of every network's setting, with one entry a member: tensors where a step needs them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from danlu.core.seeds import stream
 class Members:
     """The members of a population: which fold each one trains on, its random key, and its numbers.
 
-    Shape: all tensors are `[M]`. `clip` is infinite where the gradient is not clipped.
+    Shape: all tensors are `[M]`. `clip` is infinite where the gradient is not clipped. Schedules, warm-ups (in
+        epochs) and epochs may differ among members too; one that has taken its epochs leaves the population.
 
     >>> from danlu.core.plan import make_plan
-    >>> members = Members.make(make_plan(lr=0.01, optimizer="sgd"), 3)
+    >>> members = Members.make(make_plan(lr=0.01, epochs=9, optimizer="sgd"), 3)
     >>> members.count, members.lr.shape, members.fold_M.tolist()
     (3, torch.Size([3]), [0, 1, 2])
     """
@@ -36,6 +37,11 @@ class Members:
     clip: Tensor
     dropout: Tensor
     label_smoothing: Tensor
+    loss_weight: Tensor
+    """What the gradient of the loss is multiplied by; 1 by default. The loss in the history is without it."""
+    schedules: tuple[str, ...]
+    warmups: tuple[float, ...]
+    epochs: tuple[int, ...]
 
     @classmethod
     def make(
@@ -50,8 +56,8 @@ class Members:
         """Return one member a fold, all with the setting of a resolved plan.
 
         Arguments:
-            plan: its lr is needed; momentum, weight_decay, l1, dropout and label_smoothing count as 0, and
-                clip as off, where they are None.
+            plan: its lr is needed; epochs count as 1, schedule as constant, momentum, weight_decay, l1, dropout,
+                label_smoothing and warmup as 0, and clip as off, where they are None.
             folds: number of folds K, repeats included.
             repeat: repeat that each of the K folds belongs to; all 0 by default.
         """
@@ -73,6 +79,10 @@ class Members:
             clip=filled(plan.clip if plan.clip is not None else torch.inf),
             dropout=filled(plan.dropout),
             label_smoothing=filled(plan.label_smoothing),
+            loss_weight=filled(1.0),
+            schedules=(plan.schedule or "constant",) * folds,
+            warmups=(plan.warmup or 0.0,) * folds,
+            epochs=(plan.epochs or 1,) * folds,
         )
 
     @property

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from danlu.core.plan import Plan
+from danlu.networks import Program
 from danlu.population.members import Members
 
 Coefficients = Mapping[str, Tensor]
@@ -31,12 +32,17 @@ class Optimizer(Protocol):
         """Names of the `[M, P]` tensors that it keeps."""
         ...
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its coefficients."""
+        ...
+
     def coefficients(self, lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
         """Return what each step needs as float64 `[S, M]`; `step_SM` counts a member's own steps from 1."""
         ...
 
-    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
-        """Change weights and state in place."""
+    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients, do: Program) -> None:
+        """Change weights and state in place; the gradient and the state's "spare" may be written over."""
         ...
 
 
@@ -60,7 +66,7 @@ def make_optimizer(plan: Plan, members: Members) -> Optimizer:
 
 def start(optimizer: Optimizer, weights_MP: Tensor) -> State:
     """Return the optimizer's tensors before the first step: zeros."""
-    return {name: torch.zeros_like(weights_MP, requires_grad=False) for name in optimizer.slots}
+    return {name: torch.zeros_like(weights_MP) for name in optimizer.slots}
 
 
 def penalise(gradient_MP: Tensor, weights_MP: Tensor, l1_M1: Tensor, penalised_P: Tensor) -> Tensor:
@@ -85,9 +91,9 @@ def norm(gradient_MP: Tensor) -> Tensor:
     return gradient_MP.square().view(members, -1, 16).sum(1).sum(1, keepdim=True).sqrt_()
 
 
-def _decayed(gradient_MP: Tensor, weights_MP: Tensor, c: Coefficients) -> Tensor:
-    """Return the gradient plus weight_decay times the weights: decay coupled with the step, as torch's L2."""
-    return gradient_MP.addcmul(weights_MP, c["decay"])
+def _decay(gradient_MP: Tensor, weights_MP: Tensor, c: Coefficients, do: Program) -> None:
+    """Add weight_decay times the weights to the gradient: decay coupled with the step, as torch's L2."""
+    do(gradient_MP.addcmul_, weights_MP, c["decay"])
 
 
 def _with_momentum(lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
@@ -106,6 +112,7 @@ class SGD:
     decay: bool
     momentum: bool
     nesterov: bool = False
+    names: tuple[str, ...] = ("rate", "momentum", "decay")
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -116,14 +123,16 @@ class SGD:
         """Return -lr, momentum and decay."""
         return _with_momentum(lr_SM, step_SM, members)
 
-    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
+    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients, do: Program) -> None:
         """Take one step in place."""
         if self.decay:
-            gradient_MP = _decayed(gradient_MP, weights_MP, c)
+            _decay(gradient_MP, weights_MP, c, do)
         if self.momentum:
-            velocity = state["velocity"].mul_(c["momentum"]).add_(gradient_MP)
-            gradient_MP = gradient_MP.addcmul(velocity, c["momentum"]) if self.nesterov else velocity
-        weights_MP.addcmul_(gradient_MP, c["rate"])
+            velocity = state["velocity"]
+            do(velocity.mul_, c["momentum"])
+            do(velocity.add_, gradient_MP)
+            gradient_MP = do(gradient_MP.addcmul_, velocity, c["momentum"]) if self.nesterov else velocity
+        do(weights_MP.addcmul_, gradient_MP, c["rate"])
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,8 @@ class RMSprop:
 
     decay: bool
     momentum: bool
+
+    names: tuple[str, ...] = ("rate", "momentum", "decay")
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -142,15 +153,21 @@ class RMSprop:
         """Return -lr, momentum and decay."""
         return _with_momentum(lr_SM, step_SM, members)
 
-    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
+    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients, do: Program) -> None:
         """Take one step in place."""
         if self.decay:
-            gradient_MP = _decayed(gradient_MP, weights_MP, c)
-        square = state["square"].mul_(0.99).addcmul_(gradient_MP, gradient_MP, value=1 - 0.99)
-        move = gradient_MP / square.sqrt().add_(1e-8)
+            _decay(gradient_MP, weights_MP, c, do)
+        square, move = state["square"], state["spare"]
+        do(square.mul_, 0.99)
+        do(square.addcmul_, gradient_MP, gradient_MP, value=1 - 0.99)
+        do(torch.sqrt, square, out=move)
+        do(move.add_, 1e-8)
+        do(torch.div, gradient_MP, move, out=move)
         if self.momentum:
-            move = state["velocity"].mul_(c["momentum"]).add_(move)
-        weights_MP.addcmul_(move, c["rate"])
+            velocity = state["velocity"]
+            do(velocity.mul_, c["momentum"])
+            move = do(velocity.add_, move)
+        do(weights_MP.addcmul_, move, c["rate"])
 
 
 @dataclass(frozen=True)
@@ -159,17 +176,22 @@ class Adagrad:
 
     decay: bool
     slots: tuple[str, ...] = ("square",)
+    names: tuple[str, ...] = ("rate", "decay")
 
     def coefficients(self, lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
         """Return -lr and decay."""
         return {"rate": -lr_SM, "decay": _repeated(members.weight_decay, step_SM)}
 
-    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
+    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients, do: Program) -> None:
         """Take one step in place."""
         if self.decay:
-            gradient_MP = _decayed(gradient_MP, weights_MP, c)
-        square = state["square"].addcmul_(gradient_MP, gradient_MP)
-        weights_MP.addcmul_(gradient_MP / square.sqrt().add_(1e-10), c["rate"])
+            _decay(gradient_MP, weights_MP, c, do)
+        square, move = state["square"], state["spare"]
+        do(square.addcmul_, gradient_MP, gradient_MP)
+        do(torch.sqrt, square, out=move)
+        do(move.add_, 1e-10)
+        do(torch.div, gradient_MP, move, out=move)
+        do(weights_MP.addcmul_, move, c["rate"])
 
 
 @dataclass(frozen=True)
@@ -183,6 +205,7 @@ class Adam:
     decay: bool
     decoupled: bool
     slots: tuple[str, ...] = ("mean", "square")
+    names: tuple[str, ...] = ("rate", "eps", "decay")
 
     def coefficients(self, lr_SM: np.ndarray, step_SM: np.ndarray, members: Members) -> dict[str, np.ndarray]:
         """Return the corrected -lr and eps, and decay (decoupled: what is kept of the weights)."""
@@ -194,15 +217,20 @@ class Adam:
             "decay": 1 - lr_SM * decay if self.decoupled else decay,
         }
 
-    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients) -> None:
+    def step(self, weights_MP: Tensor, gradient_MP: Tensor, state: State, c: Coefficients, do: Program) -> None:
         """Take one step in place."""
         if self.decay and self.decoupled:
-            weights_MP.mul_(c["decay"])
+            do(weights_MP.mul_, c["decay"])
         elif self.decay:
-            gradient_MP = _decayed(gradient_MP, weights_MP, c)
-        mean = state["mean"].lerp_(gradient_MP, 1 - 0.9)
-        square = state["square"].mul_(0.999).addcmul_(gradient_MP, gradient_MP, value=1 - 0.999)
-        weights_MP.addcmul_(mean / square.sqrt().add_(c["eps"]), c["rate"])
+            _decay(gradient_MP, weights_MP, c, do)
+        mean, square, move = state["mean"], state["square"], state["spare"]
+        do(mean.lerp_, gradient_MP, 1 - 0.9)
+        do(square.mul_, 0.999)
+        do(square.addcmul_, gradient_MP, gradient_MP, value=1 - 0.999)
+        do(torch.sqrt, square, out=move)
+        do(move.add_, c["eps"])
+        do(torch.div, mean, move, out=move)
+        do(weights_MP.addcmul_, move, c["rate"])
 
 
 def _repeated(value_M: Tensor, step_SM: np.ndarray) -> np.ndarray:

@@ -10,33 +10,34 @@ from torch import Tensor
 
 from danlu.core.records import Breakdown
 from danlu.population.batches import Batch
-from danlu.population.optimizers import Coefficients, norm
+from danlu.population.optimizers import norm
 from danlu.population.step import Flat, Step
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of one member: epoch and step within it from 0, its batch, coefficients and learning rate."""
+    """One step of one member: epoch and step within it from 0, its batch, coefficients, seeds and learning rate."""
 
     epoch: int
     step: int
     batch: Batch
-    coefficients: Coefficients
+    coefficients_QM1: Tensor
+    seeds_LM2: Tensor | None
     lr: float
 
 
-def replay(member: int, start: Flat, step: Step, moments: Iterable[Moment]) -> tuple[Breakdown | None, Flat]:
+def replay(member: int, step: Step, moments: Iterable[Moment]) -> tuple[Breakdown | None, Flat]:
     """Return where the member's numbers first became NaN or infinite, and its tensors before that step.
 
     Arguments:
         member: its number, for the record.
-        start: its tensors before the first of the moments, M = 1; they are changed.
-        step: the step of this one member.
+        step: the step of this one member, bound to its tensors before the first of the moments; they are changed.
         moments: its steps since then, in order.
 
     Returns:
         no breakdown where every step is finite: another device or number of members may round otherwise.
     """
+    start = step.flat
     before, gradient_norm = start.clone(), None
     for moment in moments:
         seen: list[tuple[str, str]] = []
@@ -45,7 +46,8 @@ def replay(member: int, start: Flat, step: Step, moments: Iterable[Moment]) -> t
             if not seen and (value := _not_finite(output)):
                 seen.append((name, value))
 
-        loss_M, gradient_MP = step(start, moment.batch, moment.coefficients, (moment.epoch, moment.step), watch)
+        loss_M = step(moment.batch, moment.coefficients_QM1, moment.seeds_LM2, watch)
+        gradient_MP = step.run.gradient_MP
         found = seen[0] if seen else _after(step, start, loss_M, gradient_MP)
         now = float(norm(gradient_MP))
         gradient_norm = now if now < float("inf") else gradient_norm

@@ -6,13 +6,14 @@ Each schedule equals torch.optim.lr_scheduler's of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from danlu.core.errors import PlanError
 from danlu.core.plan import split_setting
+from danlu.population.members import Members
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Schedule:
     factor: Factor
     epochs: int
     warmup: float = 0.0
-    plateau: tuple[int, float] | None = None
-    """Patience and factor of the plateau schedule, which `Plateau` follows."""
+    plateau: tuple[float, float] = (np.inf, 1.0)
+    """Patience and factor that `Plateau` follows; infinite where another schedule is meant."""
 
     @classmethod
     def make(cls, text: str, epochs: int, warmup: float = 0.0) -> Schedule:
@@ -59,7 +60,7 @@ class Schedule:
         defaults = _DEFAULTS[name]
         values = (*numbers, *defaults[len(numbers) :])
         _check(name, values, len(numbers) > len(defaults))
-        plateau = (int(values[0]), values[1]) if name == "plateau" else None
+        plateau = (values[0], values[1]) if name == "plateau" else (np.inf, 1.0)
         return cls(name, _FACTORS[name](*values), epochs, warmup, plateau)
 
     def factors(self, step_SM: np.ndarray, steps_M: np.ndarray) -> np.ndarray:
@@ -84,8 +85,8 @@ class Plateau:
     judgings without gain the rate is multiplied by `factor`, unless that would change it by 1e-8 or less.
     """
 
-    patience: int
-    factor: float
+    patience_M: np.ndarray
+    factor_M: np.ndarray
     lr_M: np.ndarray
     """Rates now, without warm-up."""
     best_M: np.ndarray = field(init=False)
@@ -100,9 +101,47 @@ class Plateau:
         gained = loss_M < self.best_M[index] * (1 - 1e-4)
         self.best_M[index] = np.where(gained, loss_M, self.best_M[index])
         waited = np.where(gained, 0, self.waited_M[index] + 1)
-        lower = np.where(waited > self.patience, self.lr_M[index] * self.factor, self.lr_M[index])
+        patient = waited > self.patience_M[index]
+        lower = np.where(patient, self.lr_M[index] * self.factor_M[index], self.lr_M[index])
         self.lr_M[index] = np.where(self.lr_M[index] - lower > 1e-8, lower, self.lr_M[index])
-        self.waited_M[index] = np.where(waited > self.patience, 0, waited)
+        self.waited_M[index] = np.where(patient, 0, waited)
+
+
+class Timetable:
+    """The learning rate of every member at any of its steps: its own rate, schedule, warm-up and epochs.
+
+    >>> from danlu.core.plan import make_plan
+    >>> table = Timetable(Members.make(make_plan(lr=0.5, epochs=2, schedule="step:1:0.5"), 2))
+    >>> table.rates([0, 1], np.array([[0, 0], [1, 1]]), np.array([1, 1])).tolist()
+    [[0.5, 0.5], [0.25, 0.25]]
+    """
+
+    def __init__(self, members: Members) -> None:
+        kinds = list(zip(members.schedules, members.epochs, members.warmups, strict=True))
+        made = {kind: Schedule.make(*kind) for kind in dict.fromkeys(kinds)}
+        self.schedules = [made[kind] for kind in kinds]
+        patience_M, factor_M = np.array([schedule.plateau for schedule in self.schedules]).T
+        lr_M = members.lr.cpu().double().numpy().copy()
+        self.plateau = Plateau(patience_M, factor_M, lr_M)
+
+    def rates(self, index: Sequence[int], step_SA: np.ndarray, steps_A: np.ndarray) -> np.ndarray:
+        """Return the rates of the members `index` at some of their steps, float64 `[S, A]`.
+
+        Arguments:
+            step_SA: steps that each has taken before.
+            steps_A: steps that each takes an epoch.
+        """
+        rate_SA = np.empty(step_SA.shape)
+        chosen = [self.schedules[i] for i in index]
+        for schedule in set(chosen):
+            own = [place for place, other in enumerate(chosen) if other is schedule]
+            rate_SA[:, own] = schedule.factors(step_SA[:, own], steps_A[own])
+        return self.plateau.lr_M[list(index)] * rate_SA
+
+    def judge(self, loss_A: np.ndarray, index: Sequence[int]) -> None:
+        """Take the losses of one judging: the plateau schedule follows them."""
+        if np.isfinite(self.plateau.patience_M).any():
+            self.plateau.judge(loss_A, np.array(index))
 
 
 def _constant() -> Factor:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from danlu.networks import Drop, Network
+from danlu.networks import Drop, Network, Program, Watch
+from danlu.networks import Step as NetworkStep
 from danlu.population.batches import Batch
 from danlu.population.losses import Loss, weighted_mean
 from danlu.population.members import Members
-from danlu.population.optimizers import Coefficients, Optimizer, State, clip, penalise
+from danlu.population.optimizers import Optimizer, State, clip, penalise
 
 
 @dataclass
@@ -25,86 +26,128 @@ class Flat:
 
     def clone(self) -> Flat:
         """Return a copy."""
-        return self._each(lambda tensor: tensor.detach().clone())
+        return self._each(lambda tensor: tensor.clone())
 
     def select(self, index: Sequence[int]) -> Flat:
         """Return a copy of some members."""
         chosen = torch.tensor(list(index), device=self.weights_MP.device)
-        return self._each(lambda tensor: tensor.detach().index_select(0, chosen))
+        return self._each(lambda tensor: tensor.index_select(0, chosen))
 
     def restore(self, before: Flat, took_M: Tensor) -> None:
         """Take back the last step of members that had no rows in it."""
         took_M1 = took_M[:, None]
-        with torch.no_grad():
-            for now, then in zip(self._tensors(), before._tensors(), strict=True):
-                now.copy_(torch.where(took_M1, now, then))
+        for now, then in zip(self._tensors(), before._tensors(), strict=True):
+            now.copy_(torch.where(took_M1, now, then))
 
     def finite(self) -> Tensor:
         """Return which members have finite weights and running moments, bool `[M]`."""
-        return self.weights_MP.detach().isfinite().all(1) & self.state_MS.isfinite().all(1)
+        return self.weights_MP.isfinite().all(1) & self.state_MS.isfinite().all(1)
 
     def _tensors(self) -> list[Tensor]:
         return [self.weights_MP, self.state_MS, *self.slots.values()]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Flat:
         slots = {name: change(tensor) for name, tensor in self.slots.items()}
-        return Flat(change(self.weights_MP).requires_grad_(), change(self.state_MS), slots)
+        return Flat(change(self.weights_MP), change(self.state_MS), slots)
 
 
 class Step:
-    """The fixed number of tensor operations that a step is, whatever M is.
+    """A training step of all members: a fixed list of tensor operations, whatever M is, on tensors that stay.
 
-    What no member uses (dropout, smoothing, L1, clipping) is left out; where some members use it, it is an
-    exact identity for the others.
+    What no member uses (dropout, smoothing, L1, clipping, loss weights) is left out; where some members use it, it is
+    an exact identity for the others. The first call records the operations, later ones run them again.
+
+    Arguments:
+        flat: what training changes.
+        low: whether hidden layers' products are in bfloat16.
     """
 
-    def __init__(self, network: Network, loss: Loss, optimizer: Optimizer, members: Members) -> None:
+    def __init__(
+        self, network: Network, loss: Loss, optimizer: Optimizer, members: Members, flat: Flat, low: bool = False
+    ) -> None:
         self.network, self.loss, self.optimizer, self.members = network, loss, optimizer, members
-        self.keys_M = members.keys_M
+        self.flat, self.low = flat, low
+        self.run = network.bind(flat.weights_MP, flat.state_MS, gradient=True, low=low)
+        like = flat.weights_MP
+        self.spare_MP = torch.empty_like(like)
+        self.loss_M = like.new_zeros(members.count)
         penalised_P = torch.zeros(network.size, dtype=members.lr.dtype)
         for slot in network.parameters:
             penalised_P[slot.offset : slot.offset + slot.numel] = float(slot.penalised)
-        self.penalised_P = penalised_P.to(members.lr.device)
-        self.drops = bool((members.dropout > 0).any())
+        self.penalised_P = penalised_P.to(like.device)
+        self.drop = Drop(members.dropout, members.keys_M) if bool((members.dropout > 0).any()) else None
+        self.seeds_LM2 = torch.zeros(network.drops, members.count, 2, dtype=torch.int32, device=like.device)
         self.smoothing_M = members.label_smoothing if bool((members.label_smoothing > 0).any()) else None
         self.l1_M1 = members.l1[:, None] if bool((members.l1 > 0).any()) else None
         self.clip_M1 = members.clip[:, None] if bool(members.clip.isfinite().any()) else None
+        self.weight_M1 = members.loss_weight[:, None] if bool((members.loss_weight != 1).any()) else None
+        self.names = optimizer.names
+        self.coefficients_QM1 = like.new_zeros(len(self.names), members.count, 1)
+        self.recorded: tuple[Batch, Program] | None = None
 
-    def select(self, index: Sequence[int]) -> Step:
-        """Return the step of some members, with the same operations."""
-        fewer = Step(self.network, self.loss, self.optimizer, self.members.select(index))
-        chosen = torch.tensor(list(index), device=self.keys_M.device)
-        fewer.drops = self.drops
-        for name in ("smoothing_M", "l1_M1", "clip_M1"):
+    def select(self, index: Sequence[int], flat: Flat) -> Step:
+        """Return the step of some members on tensors of theirs, with the same operations."""
+        fewer = Step(self.network, self.loss, self.optimizer, self.members.select(index), flat, self.low)
+        chosen = torch.tensor(list(index), device=self.loss_M.device)
+        if self.drop is not None:
+            fewer.drop = Drop(fewer.members.dropout, fewer.members.keys_M)
+        for name in ("smoothing_M", "l1_M1", "clip_M1", "weight_M1"):
             whole = getattr(self, name)
             setattr(fewer, name, None if whole is None else whole[chosen])
         return fewer
 
+    def seeds(self, epoch: int, steps: int) -> Tensor | None:
+        """Return dropout's seeds for all steps of an epoch, `[S, L, M, 2]`; None without dropout."""
+        return None if self.drop is None else self.drop.seeds(epoch, range(steps), self.network.drops)
+
     def __call__(
-        self,
-        flat: Flat,
-        batch: Batch,
-        c: Coefficients,
-        at: tuple[int, int],
-        watch: Callable[[str, Tensor], None] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Change `flat` in place; return loss and gradient, `[M]` and `[M, P]`.
+        self, batch: Batch, coefficients_QM1: Tensor, seeds_LM2: Tensor | None, watch: Watch | None = None
+    ) -> Tensor:
+        """Change the tensors in place; return the loss, `[M]`, which the next step writes over.
 
         Arguments:
-            at: epoch and step within it, both from 0: dropout's masks are keyed by them.
-            watch: called with the name and output of each layer.
+            coefficients_QM1: the optimizer's, in the order of its names.
+            seeds_LM2: dropout's.
+            watch: called with the name and output of each layer; nothing is recorded then.
         """
-        weights_MP = flat.weights_MP
-        drop = Drop(self.members.dropout, self.keys_M, *at) if self.drops else None
-        outputs = self.network(
-            weights_MP, flat.state_MS, batch.prepared, training=True, weight_MB=batch.weight, drop=drop, watch=watch
+        self.coefficients_QM1.copy_(coefficients_QM1)
+        if seeds_LM2 is not None:
+            self.seeds_LM2.copy_(seeds_LM2)
+        if watch is not None:
+            self._take(batch, Program(record=False), watch)
+        elif self.recorded is not None and self.recorded[0] is batch:
+            self.recorded[1].run()
+        else:
+            self.recorded = (batch, Program())
+            self._take(batch, self.recorded[1])
+        return self.loss_M
+
+    def _take(self, batch: Batch, do: Program, watch: Watch | None = None) -> None:
+        """Run every operation of the step, and record it."""
+        flat, moments = self.flat, bool(self.network.state)
+        now = NetworkStep(
+            training=True,
+            share_MB1=batch.share.unsqueeze(2) if moments else None,
+            rows_M11=batch.count if moments else None,
+            seeds_LM2=None if self.drop is None else self.seeds_LM2,
+            dropped_M=None if self.drop is None else self.drop.dropped(),
+            kept_M11=None if self.drop is None else self.drop.kept(),
         )
-        loss_M = weighted_mean(self.loss.rows(outputs, batch.target, self.smoothing_M), batch.share)
-        (gradient_MP,) = torch.autograd.grad(loss_M.sum(), weights_MP)
-        with torch.no_grad():
-            if self.l1_M1 is not None:
-                penalise(gradient_MP, weights_MP, self.l1_M1, self.penalised_P)
-            if self.clip_M1 is not None:
-                clip(gradient_MP, self.clip_M1)
-            self.optimizer.step(weights_MP, gradient_MP, flat.slots, c)
-        return loss_M.detach(), gradient_MP
+        outputs = self.run.forward(batch.prepared, now, do, watch)
+        slope_MBC = torch.empty_like(outputs)
+        do(self._lose, outputs, batch, slope_MBC)
+        gradient_MP = self.run.backward(slope_MBC)
+        if self.l1_M1 is not None:
+            do(penalise, gradient_MP, flat.weights_MP, self.l1_M1, self.penalised_P)
+        if self.clip_M1 is not None:
+            do(clip, gradient_MP, self.clip_M1)
+        coefficients = dict(zip(self.names, self.coefficients_QM1.unbind(0), strict=True))
+        state = flat.slots | {"spare": self.spare_MP}
+        self.optimizer.step(flat.weights_MP, gradient_MP, state, coefficients, do)
+
+    def _lose(self, outputs: Tensor, batch: Batch, slope_MBC: Tensor) -> None:
+        """Compute each member's loss, and its slope by the outputs."""
+        loss_MB, slope = self.loss.of(outputs, batch.target, self.smoothing_M)
+        self.loss_M.copy_(weighted_mean(loss_MB, batch.share))
+        share_MB = batch.share if self.weight_M1 is None else batch.share * self.weight_M1
+        torch.mul(slope(), share_MB.unsqueeze(2), out=slope_MBC)

@@ -52,6 +52,8 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
     if plan.net == "linear":
         del open_["activation"]
     open_["loss"] = "mse" if facts.task == "regression" else "cross-entropy"
+    if plan.dtype == "float64":
+        open_.pop("precision", None)
     filled = {name: value for name, value in open_.items() if getattr(plan, name) is None}
     resolved = plan.model_copy(update=filled)
     _check_loss(plan, resolved, facts)
@@ -85,6 +87,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "batch_size": 256,
         "early_stopping": False,
         "repeats": 1,
+        "precision": "float32",
     }
 
 

@@ -122,7 +122,7 @@ def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, st
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=material.raw.source,
         plan=plan,
-        resolved=resolved,
+        resolved=trial.plan,
         table=schema,
         network=network.spec,
         parameters=network.count,

@@ -16,7 +16,8 @@ from danlu.core.records import Progress
 from danlu.data import Examined, Folds, Target, watched
 from danlu.judging import metrics_for
 from danlu.networks import Network, Preparation
-from danlu.population import Matrices, Members, Rows, Trained, train
+from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train
+from danlu.population.losses import make_loss
 from danlu.workflow.material import Material, stack
 
 Listener = Callable[[Progress], None] | None
@@ -59,6 +60,8 @@ class Trial:
     def prepare(cls, network: Network, material: Material, folds: Folds, plan: Plan) -> Trial:
         """Put the data on the device once, and learn each fold's preparation from its training rows."""
         device = devices.resolve(plan.device)
+        if plan.precision is None and plan.dtype == "float32":
+            plan = plan.model_copy(update={"precision": choose_precision(network.spec, device)})
         test, examined = material.test, material.examined
         truth = examined.target.values
         weight = examined.special.get("weight")
@@ -127,10 +130,10 @@ class Trial:
         device, dtype = self.matrices.x_NF.device, self.matrices.x_NF.dtype
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
         metric = metrics_for(self.examined.target.schema)[0]
+        shelf = Shelf(self.matrices, self.preparation, scaled=make_loss(self.plan.loss or "mse").scaled)
         return train(
             self.network,
-            self.preparation,
-            self.matrices,
+            shelf,
             rows,
             members,
             self.plan,

@@ -1,0 +1,320 @@
+"""The engine: one loop that trains all members of a population at once.
+
+Time goes in *stretches* of whole epochs: one epoch, or several where epochs are of few steps, never beyond a
+judging or the end of a member. Within a stretch nothing is read from the device; at its end losses are read, members
+whose numbers became NaN or infinite are replayed and ended, members are judged, and ended ones leave the tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.core.plan import Plan
+from danlu.core.records import Breakdown, MemberRecord
+from danlu.networks import Network
+from danlu.population.batches import Deck, Order, Rows, Shelf, Source
+from danlu.population.curves import Curves, Judge, judged_epochs
+from danlu.population.losses import make_loss
+from danlu.population.members import Members
+from danlu.population.optimizers import make_optimizer, start
+from danlu.population.progress import Reporter
+from danlu.population.replay import Moment, replay
+from danlu.population.schedules import Timetable
+from danlu.population.step import Flat, Step
+from danlu.population.stopping import PATIENCE, EarlyStopping
+
+SHORT = 256
+"""Epochs with fewer steps are joined to stretches of at most so many steps."""
+
+
+@dataclass
+class Stretch:
+    """Some epochs of all active members: T steps, E epochs.
+
+    Shape: loss_TA on the device, also of steps that were not taken; lr_TA, total_TA (sums of weights, 0 where a member
+        had no rows) on the host; `begins` are the first steps of the epochs.
+    """
+
+    first: int
+    before: Flat
+    loss_TA: Tensor
+    lr_TA: list[np.ndarray]
+    total_TA: list[np.ndarray]
+    begins: list[int]
+
+
+class Engine:
+    """All state of a training run. A members are active; M is the whole population."""
+
+    def __init__(
+        self,
+        network: Network,
+        shelf: Shelf,
+        rows: Rows,
+        members: Members,
+        plan: Plan,
+        reporter: Reporter,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.network, self.shelf, self.rows, self.members, self.plan = network, shelf, rows, members, plan
+        self.reporter, self.stop = reporter, stop
+        self.epochs, self.epoch, self.interrupted = max(members.epochs), 0, False
+        dtype, device = members.lr.dtype, shelf.matrices.x_NF.device
+        loss = make_loss(plan.loss or "mse")
+        weight_N, single = shelf.matrices.weight_N, not network.state_size
+        self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, single=single)
+        self.optimizer = make_optimizer(plan, members)
+        self.timetable = Timetable(members)
+        self.judgings = np.unique(np.concatenate([judged_epochs(e, plan.judge_every) for e in set(members.epochs)]))
+        self.judges = _judges(network, shelf, rows, reporter.metric, plan)
+        self.curves = Curves(members.count)
+        self.records: dict[int, MemberRecord] = {}
+
+        weights_MP, state_MS = network.initial(members.keys, dtype, device)
+        self.kept_MP, self.kept_MS = weights_MP.clone(), state_MS.clone()
+        self.flat = Flat(weights_MP, state_MS, start(self.optimizer, weights_MP))
+        self.step = Step(network, loss, self.optimizer, members, self.flat, plan.precision == "bfloat16")
+        self.stopping = (
+            EarlyStopping(self.kept_MP, self.kept_MS, plan.patience or PATIENCE) if plan.early_stopping else None
+        )
+        self.active = list(range(members.count))
+        self._regroup()
+
+    def run(self) -> None:
+        """Train until every member has ended, or the user stops."""
+        while self.active and not self.interrupted:
+            stretch = self.advance()
+            self.close(stretch)
+            self.judge()
+            self.reporter.tell(self.epoch, len(self.active))
+            self._retire()
+
+    def _regroup(self) -> None:
+        """Find the folds of the active members, and what follows from them."""
+        fold_M = self.members.fold_M.tolist()
+        self.fold_A = [fold_M[index] for index in self.active]
+        self.folds = sorted(set(self.fold_A))
+        self.place_A = [self.folds.index(fold) for fold in self.fold_A]
+        self.repeat = {fold: self.members.repeats[i] for fold, i in zip(self.fold_A, self.active, strict=True)}
+        self.steps_A = self.deck.steps_K[self.fold_A]
+        self.least = int(self.steps_A.min())
+        self.source = Source(self.shelf, self.folds, self.place_A, split=self.step.run.split)
+        self.judged_source = Source(self.shelf, self.folds, self.place_A)
+        constant = self.deck.constant(self.folds)
+        self.fixed_order = self.deck.deal(self.folds) if constant else None
+        self.fixed_batch = self.source.batch(self.fixed_order, 0) if self.fixed_order else None
+
+    # A stretch of epochs
+
+    def advance(self) -> Stretch:
+        """Take the steps of one stretch, or of its beginning where the user stops."""
+        steps = int(self.steps_A.max())
+        judging = int(self.judgings[np.searchsorted(self.judgings, self.epoch, side="right")])
+        count = min(judging - self.epoch, max(1, SHORT // steps))
+        stretch = Stretch(self.epoch, self.flat.clone(), torch.empty(0), [], [], [])
+        lr_TA, coefficients_TQA1 = self._rates(
+            self.step, self.steps_A, self.active, range(self.epoch, self.epoch + count)
+        )
+        stretch.loss_TA = coefficients_TQA1.new_zeros(len(lr_TA), len(self.active))
+        for epoch in range(self.epoch, self.epoch + count):
+            order = self.fixed_order or self._deal(self.folds, epoch)
+            seeds_SLA2 = self.step.seeds(epoch, steps)
+            total_SA = order.total_SK[:, self.place_A]
+            stretch.begins.append(len(stretch.lr_TA))
+            for s in range(steps):
+                if self.stop():
+                    self.interrupted = True
+                    break
+                taken = len(stretch.lr_TA)
+                seeds = None if seeds_SLA2 is None else seeds_SLA2[s]
+                self._take(order, s, coefficients_TQA1[taken], seeds, stretch.loss_TA[taken])
+                stretch.lr_TA.append(lr_TA[taken])
+                stretch.total_TA.append(total_SA[s])
+                self.reporter.tell(epoch + (s + 1) / steps, len(self.active))
+            if self.interrupted:
+                break
+        return stretch
+
+    def _deal(self, folds: Sequence[int], epoch: int) -> Order:
+        return self.deck.deal(folds, (self.plan.seed, [self.repeat[fold] for fold in folds], epoch))
+
+    def _take(self, order: Order, s: int, coefficients: Tensor, seeds: Tensor | None, loss_A: Tensor) -> None:
+        """Take step s of an epoch; members that have no rows in it stay as they are."""
+        batch = self.fixed_batch or self.source.batch(order, s)
+        if s < self.least:
+            loss_A.copy_(self.step(batch, coefficients, seeds))
+            return
+        before = self.flat.clone()
+        loss_A.copy_(self.step(batch, coefficients, seeds))
+        self.flat.restore(before, torch.from_numpy(s < self.steps_A).to(loss_A.device))
+
+    def _rates(
+        self, step: Step, steps_A: np.ndarray, active: Sequence[int], epochs: range
+    ) -> tuple[np.ndarray, Tensor]:
+        """Return the learning rates `[T, A]` and the optimizer's coefficients `[T, Q, A, 1]` of some epochs' steps."""
+        local = np.arange(int(steps_A.max()))[:, None]
+        taken_TA = np.concatenate([epoch * steps_A + np.minimum(local, steps_A - 1) for epoch in epochs])
+        lr_TA = self.timetable.rates(active, taken_TA, steps_A)
+        numbers = self.optimizer.coefficients(lr_TA, taken_TA + 1.0, step.members)
+        like = self.flat.weights_MP
+        table = np.stack([numbers[name] for name in self.optimizer.names], 1)[..., None]
+        return lr_TA, torch.from_numpy(table).to(like.device, like.dtype)
+
+    # The end of a stretch
+
+    def close(self, stretch: Stretch) -> None:
+        """Read the losses, and end members that are no longer finite."""
+        if not stretch.lr_TA:
+            return
+        taken = len(stretch.lr_TA)
+        begins = [first for first in stretch.begins if first < taken]
+        finite_A = self.flat.finite().to(stretch.loss_TA.dtype)
+        read = torch.cat([stretch.loss_TA[:taken], finite_A[None]]).cpu().double().numpy()
+        loss_TA, broken_A = read[:-1], read[-1] == 0
+        total_TA = np.stack(stretch.total_TA)
+        broken_TA = ~np.isfinite(loss_TA) & (total_TA > 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            summed_EA = np.add.reduceat(np.where(total_TA > 0, loss_TA * total_TA, 0.0), begins)
+            loss_EA = summed_EA / np.add.reduceat(total_TA, begins)
+        loss_EA[~np.isfinite(loss_EA)] = np.nan
+        self.curves.loss.append(self.curves.spread(loss_EA, self.active))
+        ends = [*begins[1:], len(loss_TA)]
+        lr_EA = np.stack([stretch.lr_TA[end - 1] for end in ends])
+        self.curves.lr.append(self.curves.spread(lr_EA, self.active))
+        self.epoch = stretch.first + len(begins)
+        self.reporter.loss_A = loss_EA[-1]
+        broken = np.flatnonzero(broken_A | broken_TA.any(0)).tolist()
+        for place in broken:
+            self._break(place, stretch, len(begins), broken_TA[:, place])
+        self._remove(broken)
+
+    def _break(self, place: int, stretch: Stretch, epochs: int, broken_T: np.ndarray) -> None:
+        """Replay a member from the beginning of the stretch, and keep its last finite numbers."""
+        index, steps = self.active[place], self.step.select([place], stretch.before.select([place]))
+        moments = self._moments(place, steps, range(stretch.first, stretch.first + epochs))
+        breakdown, last = replay(index, steps, moments)
+        if breakdown is None:
+            # Rounded otherwise than in the population: what is known is when, and the stretch's beginning is kept.
+            last = stretch.before.select([place])
+            at = int(broken_T.argmax()) if broken_T.any() else len(broken_T) - 1
+            epoch = int(np.searchsorted(stretch.begins, at, side="right")) - 1
+            breakdown = Breakdown(
+                member=index,
+                epoch=stretch.first + epoch + 1,
+                step=at - stretch.begins[epoch] + 1,
+                layer="unknown",
+                value="NaN or infinite",
+                lr=float(stretch.lr_TA[at][place]),
+            )
+        self._end(place, "non-finite", breakdown.epoch, last, 0, breakdown)
+
+    def _moments(self, place: int, step: Step, epochs: range) -> Iterator[Moment]:
+        """Yield the steps of one member in some epochs, as it takes them alone."""
+        fold, steps_A = self.fold_A[place], self.steps_A[[place]]
+        source = Source(self.shelf, [fold], [0], split=step.run.split)
+        lr_TA, coefficients_TQ11 = self._rates(step, steps_A, [self.active[place]], epochs)
+        taken = 0
+        for epoch in epochs:
+            order = self._deal([fold], epoch)
+            seeds = step.seeds(epoch, int(steps_A[0]))
+            for s in range(int(steps_A[0])):
+                own = None if seeds is None else seeds[s]
+                batch = source.batch(order, s)
+                yield Moment(epoch, s, batch, coefficients_TQ11[taken], own, float(lr_TA[taken, 0]))
+                taken += 1
+
+    def judge(self) -> None:
+        """Judge the active members where this epoch is one to judge after, and end those that stop early."""
+        if not np.isin(self.epoch, self.judgings) or self.interrupted or not self.active:
+            return
+        self.curves.epochs.append(self.epoch)
+        missing = np.full(len(self.active), np.nan)
+        value = {
+            name: judge(self.flat, self.judged_source, self.folds) if judge else missing
+            for name, judge in self.judges.items()
+        }
+        for name, value_A in value.items():
+            self.curves.judged[name].append(self.curves.spread(value_A, self.active))
+        shown = value["judged_JM"]
+        self.reporter.metric_A = shown if np.isfinite(shown).any() else value["test_JM"]
+        loss_A = value["watched_JM"] if self.stopping else self.curves.loss[-1][-1][self.active]
+        self.timetable.judge(loss_A, self.active)
+        if self.stopping is None:
+            return
+        stops_A = self.stopping.judge(value["watched_JM"], self.epoch, self.flat.weights_MP, self.flat.state_MS)
+        last_A = np.array(self.members.epochs)[self.active] <= self.epoch
+        stopped = np.flatnonzero(stops_A & ~last_A).tolist()
+        for place in stopped:
+            self._end(place, "stopped early", self.epoch, self.flat, place)
+        self._remove(stopped)
+
+    def _retire(self) -> None:
+        """End the members that have taken all their epochs."""
+        done = [place for place, index in enumerate(self.active) if self.members.epochs[index] <= self.epoch]
+        for place in done:
+            self._end(place, "finished", self.epoch, self.flat, place)
+        self._remove(done)
+
+    def _end(
+        self, place: int, ended: str, epochs: int, flat: Flat, at: int, breakdown: Breakdown | None = None
+    ) -> None:
+        """Record the end of an active member and keep its best numbers, or those of `flat` at place `at`."""
+        index, fold = self.active[place], self.fold_A[place]
+        best_epoch, weights_P, state_S = epochs, flat.weights_MP[at], flat.state_MS[at]
+        if self.stopping is not None and self.stopping.best_epoch_M[place] > 0:
+            best_epoch = int(self.stopping.best_epoch_M[place])
+            weights_P, state_S = self.stopping.weights_MP[place], self.stopping.state_MS[place]
+        self.kept_MP[index], self.kept_MS[index] = weights_P, state_S
+        self.records[index] = MemberRecord.model_validate(
+            {
+                "index": index,
+                "fold": fold,
+                "repeat": self.members.repeats[index],
+                "train_rows": len(self.rows.fit[fold]),
+                "judged_rows": len(self.rows.judged[fold]),
+                "epochs": epochs,
+                "best_epoch": best_epoch,
+                "ended": ended,
+                "breakdown": breakdown,
+            }
+        )
+
+    def _remove(self, places: Sequence[int]) -> None:
+        """Take ended members out of the tensors."""
+        if not places:
+            return
+        kept = [place for place in range(len(self.active)) if place not in set(places)]
+        self.active = [self.active[place] for place in kept]
+        if not self.active:
+            return
+        self.flat = self.flat.select(kept)
+        self.step = self.step.select(kept, self.flat)
+        if self.stopping is not None:
+            self.stopping.select(kept)
+        self._regroup()
+
+    def finish(self) -> tuple[MemberRecord, ...]:
+        """Record what the user stopped, and return the records of all members in their order."""
+        for place in range(len(self.active)):
+            self._end(place, "interrupted", self.epoch, self.flat, place)
+        self.active = []
+        return tuple(self.records[index] for index in range(self.members.count))
+
+
+def _judges(network: Network, shelf: Shelf, rows: Rows, metric: str, plan: Plan) -> dict[str, Judge | None]:
+    """Return what judges each curve; None where there are no such rows."""
+    loss = make_loss(plan.loss or "mse")
+    assert not plan.early_stopping or rows.watched is not None, "early stopping needs rows to watch"
+    judges: dict[str, Judge | None] = {"judged_JM": None, "watched_JM": None, "test_JM": None}
+    if any(len(judged) for judged in rows.judged):
+        judges["judged_JM"] = Judge(network, loss, shelf, rows.judged, metric)
+    if plan.early_stopping and rows.watched is not None:
+        judges["watched_JM"] = Judge(network, loss, shelf, rows.watched, None)
+    if rows.test is not None and len(rows.test):
+        judges["test_JM"] = Judge(network, loss, shelf, [rows.test] * len(rows.fit), metric)
+    return judges

