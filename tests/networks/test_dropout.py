@@ -8,14 +8,14 @@ import torch
 from scipy import stats
 
 from danlu.core.seeds import stream
-from danlu.networks.dropout import Drop, hash_into, keep_mask
+from danlu.networks.dropout import Drop, hash_into, keep_masks
 from danlu.networks.layer import Own, Program, Space, Step
 
 KEYS = torch.tensor([stream(0, "dropout", i) for i in range(6)])
 
 
-def seeds_of(keys: torch.Tensor, epoch: int, step: int, layer: int = 0) -> torch.Tensor:
-    return Drop(torch.zeros(len(keys)), keys).seeds(epoch, [step], layer + 1)[0, layer]
+def seeds_of(keys: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
+    return Drop(torch.zeros(len(keys)), keys).seeds(epoch, [step])[0]
 
 
 def hashed_bytes(seeds: torch.Tensor, count: int) -> torch.Tensor:
@@ -24,16 +24,14 @@ def hashed_bytes(seeds: torch.Tensor, count: int) -> torch.Tensor:
     return words.view(torch.uint8)[:, :count]
 
 
-def mask_of(drop: Drop, seeds: torch.Tensor, shape: tuple[int, ...], whole: torch.dtype = torch.int16) -> torch.Tensor:
-    mask = torch.zeros(len(seeds), *shape, dtype=whole)
+def mask_of(drop: Drop, seeds: torch.Tensor, values: int) -> torch.Tensor:
     own = Own((), (), (), Space(torch.device("cpu")), Program(), Step(True))
-    keep_mask(seeds, drop.dropped(), mask, own)
-    return mask
+    return keep_masks(seeds, drop.dropped(), values, own)
 
 
-def masks(rates: list[float], keys: torch.Tensor, epoch: int, step: int, layer: int = 0) -> torch.Tensor:
+def masks(rates: list[float], keys: torch.Tensor, epoch: int, step: int) -> torch.Tensor:
     drop = Drop(torch.tensor(rates), keys)
-    return -mask_of(drop, seeds_of(keys, epoch, step, layer), (256, 128)) * drop.kept()
+    return -mask_of(drop, seeds_of(keys, epoch, step), 256 * 128).view(-1, 256, 128) * drop.kept()
 
 
 def test_rate_is_the_quantised_rate_and_the_mean_is_kept() -> None:
@@ -46,8 +44,7 @@ def test_rate_is_the_quantised_rate_and_the_mean_is_kept() -> None:
 
 def test_rate_0_is_the_identity_bit_for_bit() -> None:
     drop = Drop(torch.zeros(2), KEYS[:2])
-    for whole in (torch.int16, torch.int32, torch.int64):
-        assert (mask_of(drop, seeds_of(KEYS[:2], 1, 0), (32, 7), whole) == -1).all()
+    assert (mask_of(drop, seeds_of(KEYS[:2], 1, 0), 32 * 7) == -1).all()
     assert (drop.kept() == 1).all()
 
 
@@ -57,11 +54,9 @@ def test_a_member_drops_the_same_alone_and_among_others() -> None:
         assert torch.equal(masks([0.2], KEYS[m : m + 1], 7, 11)[0], together[m])
 
 
-def test_members_epochs_steps_and_layers_are_independent() -> None:
+def test_members_epochs_and_steps_are_independent() -> None:
     """Pairwise 2 x 2 tables of 'dropped here' against 'dropped there', 2 x 32768 values each, and shifted by one place."""
-    tries = [
-        masks([0.5, 0.5], KEYS[:2], e, s, k) for e, s, k in ((1, 0, 0), (1, 1, 0), (2, 0, 0), (1, 0, 1), (0, 1, 0))
-    ]
+    tries = [masks([0.5, 0.5], KEYS[:2], e, s) for e, s in ((1, 0), (1, 1), (2, 0), (0, 1))]
     flat = [(member == 0).reshape(-1) for kept in tries for member in kept]
     flat.append(flat[0].roll(1))
     for a, b in combinations(flat, 2):
@@ -88,10 +83,10 @@ def test_over_steps_one_value_is_dropped_as_often_as_the_rate_says() -> None:
 
 def test_known_bytes() -> None:
     """The hash in plain Python integers: a mask must be the same on every device and in every version."""
-    key, epoch, step, layer = 123456789, 2, 3, 1
+    key, epoch, step = 123456789, 2, 3
     m64, m32 = (1 << 64) - 1, (1 << 32) - 1
     spread = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93)
-    x = (key ^ (epoch * spread[0] + step * spread[1] + (layer + 1) * spread[2])) & m64
+    x = (key ^ (epoch * spread[0] + step * spread[1] + spread[2])) & m64
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & m64
     x = (x ^ x >> 27) * 0x94D049BB133111EB & m64
     x ^= x >> 31
@@ -104,5 +99,5 @@ def test_known_bytes() -> None:
         v = ((v ^ v >> 15) + (x >> 32)) & m32
         v = v * 0x846CA68B & m32
         expected += (v ^ v >> 16).to_bytes(4, "little")
-    seeds = seeds_of(torch.tensor([key]), epoch, step, layer)
+    seeds = seeds_of(torch.tensor([key]), epoch, step)
     assert bytes(hashed_bytes(seeds, 12)[0].tolist()) == expected

@@ -158,8 +158,8 @@ def run(
     training = Pass(network, weights, state, gradient=True, low=low)
     for step in range(2):
         drop = Drop(torch.full((len(weights),), 0.2), keys)
-        seeds = drop.seeds(1, [step], max(network.drops, 1))[0]
-        now = replace(training_step(0, weight), seeds_LM2=seeds, dropped_M=drop.dropped(), kept_M11=drop.kept())
+        seeds = drop.seeds(1, [step])[0]
+        now = replace(training_step(0, weight), seeds_M2=seeds, dropped_M=drop.dropped(), kept_M11=drop.kept())
         outputs = training.forward(Prepared(x, slots), now)
         gradient = training.backward((outputs - y) * weight.unsqueeze(2) * (2 / y[0].numel()))
         weights -= 0.01 * gradient
@@ -263,9 +263,9 @@ def test_a_recorded_pass_equals_a_new_one(settings: dict[str, object], low: bool
     if Pass(network, weights, state, low=low).split:
         prepared, other = (Prepared(split_numbers(x, 3), slots) for x, slots in (prepared, other))
     drop = Drop(torch.full((3,), 0.2), torch.tensor([1, 2, 3]))
-    seeds = drop.seeds(1, [0, 1], max(network.drops, 1))
+    seeds = drop.seeds(1, [0, 1])
     now = replace(
-        training_step(32, torch.ones(3, 32)), seeds_LM2=seeds[0].clone(), dropped_M=drop.dropped(), kept_M11=drop.kept()
+        training_step(32, torch.ones(3, 32)), seeds_M2=seeds[0].clone(), dropped_M=drop.dropped(), kept_M11=drop.kept()
     )
     program, recorded = Program(), Pass(network, weights, state, gradient=True, low=low)
     outputs = recorded.forward(prepared, now, program)
@@ -273,12 +273,12 @@ def test_a_recorded_pass_equals_a_new_one(settings: dict[str, object], low: bool
     recorded.backward(slope)
     for part, new in zip(prepared, other, strict=True):
         part.copy_(new)
-    now.seeds_LM2.copy_(seeds[1])
+    now.seeds_M2.copy_(seeds[1])
     slope.mul_(0.5)
     again.copy_(state)
     program.run()
     fresh = Pass(network, weights, again, gradient=True, low=low)
-    assert torch.equal(fresh.forward(other, replace(now, seeds_LM2=seeds[1])), outputs)
+    assert torch.equal(fresh.forward(other, replace(now, seeds_M2=seeds[1])), outputs)
     assert torch.equal(fresh.backward(slope), recorded.gradient_MP)
     assert torch.equal(again, state)
 
@@ -305,7 +305,7 @@ def test_dropout_acts_in_training_only_and_per_member() -> None:
     weights, state = network.initial([1, 2])
     prepared = batch(2, 32, network, torch.float32)
     drop = Drop(torch.tensor([0.0, 0.5]), torch.tensor([1, 2]))
-    dropping = Step(True, None, None, drop.seeds(1, [0], 1)[0], drop.dropped(), drop.kept())
+    dropping = Step(True, None, None, drop.seeds(1, [0])[0], drop.dropped(), drop.kept())
     plain = network(weights, state, prepared)
     dropped = Pass(network, weights, state).forward(prepared, dropping)
     assert torch.equal(network(weights, state, prepared), plain)

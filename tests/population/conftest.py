@@ -71,19 +71,19 @@ class World:
     def preparation(self, plan: Plan) -> Preparation:
         y = self.matrices.y if self.matrices.y.is_floating_point() else None
         return Preparation.fit(
-            self.matrices.x_NF,
-            self.matrices.codes_NQ,
-            y,
+            self.matrices.x_NF.cpu(),
+            self.matrices.codes_NQ.cpu(),
+            None if y is None else y.cpu(),
             [torch.as_tensor(rows) for rows in self.rows.fit],
             self.layout,
             plan.scale or "standard",
             plan.scale_target or "none",
             self.dtype,
-            self.matrices.weight_N,
-        )
+            None if self.matrices.weight_N is None else self.matrices.weight_N.cpu(),
+        ).to(self.matrices.x_NF.device)
 
     def members(self, plan: Plan, repeat: Sequence[int] | None = None) -> Members:
-        return Members.make(plan, self.folds, repeat, dtype=self.dtype)
+        return Members.make(plan, self.folds, repeat, dtype=self.dtype, device=self.matrices.x_NF.device)
 
     def shelf(self, plan: Plan) -> Shelf:
         return Shelf(self.matrices, self.preparation(plan), scaled=make_loss(plan.loss or "mse").scaled)
@@ -95,7 +95,14 @@ class World:
 
 
 def build(
-    rows: int = 300, folds: int = 4, *, classes: int = 0, weighted: bool = False, double: bool = False, outputs: int = 1
+    rows: int = 300,
+    folds: int = 4,
+    *,
+    classes: int = 0,
+    weighted: bool = False,
+    double: bool = False,
+    outputs: int = 1,
+    device: str = "cpu",
 ) -> World:
     """A table of 5 numbers and one category of 4 levels, its target made by a formula with noise."""
     generator = np.random.default_rng(7)
@@ -111,7 +118,8 @@ def build(
     fit = tuple(number[number % folds != k] for k in range(folds))
     judged = tuple(number[number % folds == k] for k in range(folds))
     layout = FeatureLayout(numbers=tuple("abcde"), codes=(CodeColumn(name="level", slots=6, width=3),))
-    matrices = Matrices(torch.from_numpy(x).to(dtype), torch.from_numpy(codes.astype(np.int32)), y, weight)
+    x_NF, codes_NQ = torch.from_numpy(x).to(device, dtype), torch.from_numpy(codes.astype(np.int32)).to(device)
+    matrices = Matrices(x_NF, codes_NQ, y.to(device), None if weight is None else weight.to(device))
     world = World(Rows(fit, judged), matrices, layout, outputs=classes or outputs)
     if classes:
         world.setting |= {"loss": "cross-entropy", "scale_target": "none"}

@@ -1,6 +1,6 @@
 """Dropout by a stateless hash: the same mask for a member in any population, on any device, with nothing to save.
 
-Four bytes of a 32-bit hash of (member key, epoch, step, layer, index) decide four values. The rate is
+Four bytes of a 32-bit hash of (member key, epoch, step, index) decide four values, layer after layer. The rate is
 therefore rounded to 256ths (0.1 drops 26 of 256), and what is kept is scaled by exactly 256 / (256 - dropped).
 """
 
@@ -56,14 +56,10 @@ class Drop:
     rate_M: Tensor
     keys_M: Tensor
 
-    def seeds(self, epoch: int, steps: Iterable[int], layers: int) -> Tensor:
-        """Return two 32-bit seeds a step, layer and member, int32 of shape [S, L, M, 2]."""
-        begin = epoch * _SPREAD[0]
-        offsets = [
-            [_signed(begin + step * _SPREAD[1] + layer * _SPREAD[2], 64) for layer in range(1, layers + 1)]
-            for step in steps
-        ]
-        x = self.keys_M ^ torch.tensor(offsets, device=self.keys_M.device)[:, :, None]
+    def seeds(self, epoch: int, steps: Iterable[int]) -> Tensor:
+        """Return two 32-bit seeds a step and member, int32 of shape [S, M, 2]."""
+        offsets = [_signed(epoch * _SPREAD[0] + step * _SPREAD[1] + _SPREAD[2], 64) for step in steps]
+        x = self.keys_M ^ torch.tensor(offsets, device=self.keys_M.device)[:, None]
         x = _xor_shift(x, 30, 64).mul_(_MIX64[0])
         x = _xor_shift(x, 27, 64).mul_(_MIX64[1])
         x = _xor_shift(x, 31, 64)
@@ -93,24 +89,25 @@ def hash_into(x_MW: Tensor, seeds_M2: Tensor, do: Callable[..., Any], spare_MW: 
             do(x_MW.add_, seeds_M2[:, 1:])
 
 
-def keep_mask(seeds_M2: Tensor, dropped_M: Tensor, mask_MBF: Tensor, own: Own) -> None:
-    """Fill integers with all bits set where a value is kept, and none where it is dropped.
+def keep_masks(seeds_M2: Tensor, dropped_M: Tensor, values: int, own: Own) -> Tensor:
+    """Return int16 with all bits set where a value is kept, and none where it is dropped, `[M, values]`.
 
-    Bytes are compared by the sign of a difference: torch compares them without vector instructions, at many times the
-    time.
+    Those of all layers are made at once: fewer, larger operations. Bytes are compared by the sign of a difference:
+    torch compares them without vector instructions, at many times the time.
 
     Arguments:
-        seeds_M2: int32 seeds of this step and layer.
+        seeds_M2: int32 seeds of this step.
         dropped_M: uint8, how many of 256 bytes drop a value.
-        mask_MBF: signed integers, contiguous; a multiple of 4 a member.
+        values: of all layers, a multiple of 4.
         own: where the operations run.
     """
-    members, values = len(mask_MBF), mask_MBF[0].numel()
+    members = len(seeds_M2)
     words, spare = (own.space(name, (members, values // 4), torch.int32) for name in ("words", "spare"))
     hash_into(words, seeds_M2, own.do, spare)
-    own.do(mask_MBF.copy_, words.view(torch.uint8).view(mask_MBF.shape))
-    last = own.space("last", (members, 1, 1), mask_MBF.dtype)
-    own.do(last.copy_, dropped_M.view(-1, 1, 1))
+    mask = own.space("mask", (members, values), torch.int16)
+    own.do(mask.copy_, words.view(torch.uint8))
+    last = own.space("last", (members, 1), torch.int16)
+    own.do(last.copy_, dropped_M.view(-1, 1))
     own.do(last.sub_, 1)
-    own.do(torch.sub, last, mask_MBF, out=mask_MBF)
-    own.do(mask_MBF.bitwise_right_shift_, 8 * mask_MBF.element_size() - 1)
+    own.do(torch.sub, last, mask, out=mask)
+    return own.do(mask.bitwise_right_shift_, 15)

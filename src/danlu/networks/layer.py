@@ -61,16 +61,22 @@ class Step:
     """What a pass has besides values, all in tensors that stay: their numbers change from step to step.
 
     `share_MB1` are the weights of rows divided by their sum, `rows_M11` how many rows have a weight above 0 (both None
-    where no layer has moments). Of dropout (None: there is none) `seeds_LM2` are two int32 seeds a layer and member,
-    `dropped_M` how many of 256 values are dropped, uint8, and `kept_M11` what is kept is multiplied by.
+    where no layer has moments). Of dropout (None: there is none) `seeds_M2` are two int32 seeds a member, `dropped_M`
+    how many of 256 values are dropped, uint8, and `kept_M11` what is kept is multiplied by; `masks` are then set by the
+    pass, int16 `[M, B, H]` for each layer that drops. Of moments the pass adds `enough_M11`, whether there are rows
+    enough, `unbiased_M11`, n / (n - 1) there, and `moved_MB1`, the shares there and else 0.
     """
 
     training: bool
     share_MB1: Tensor | None = None
     rows_M11: Tensor | None = None
-    seeds_LM2: Tensor | None = None
+    seeds_M2: Tensor | None = None
     dropped_M: Tensor | None = None
     kept_M11: Tensor | None = None
+    masks: tuple[Tensor, ...] = ()
+    enough_M11: Tensor | None = None
+    unbiased_M11: Tensor | None = None
+    moved_MB1: Tensor | None = None
 
 
 class Space:

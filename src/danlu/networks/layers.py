@@ -9,8 +9,7 @@ from torch import Tensor
 
 from danlu.core.records import NetworkSpec
 from danlu.networks.activations import ACTIVATIONS
-from danlu.networks.dropout import keep_mask
-from danlu.networks.layer import Layer, Own, Shape, bits
+from danlu.networks.layer import Layer, Own, Program, Shape, bits
 from danlu.networks.linear import Linear
 
 _aten = torch.ops.aten
@@ -34,76 +33,70 @@ class BatchNorm(Layer):
     def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Normalise `[M, B, F]` over rows; when training, update the running moments in place."""
         (weight, bias), space, do = own.views, own.space, own.do
-        normal = space("normal", x_MBF.shape, weight.dtype)
-        do(normal.copy_, x_MBF)
+        centred = space("centred", x_MBF.shape, weight.dtype)
+        do(centred.copy_, x_MBF)
         inverse = space("inverse", (len(weight), 1, self.width), weight.dtype)
         if own.step.training:
-            self._centre(normal, inverse, own)
+            self._centre(centred, inverse, own)
         else:
             mean, variance = (moment.unsqueeze(1) for moment in own.moments)
-            do(normal.sub_, mean)
+            do(centred.sub_, mean)
             do(torch.add, variance, EPSILON, out=inverse)
             do(inverse.rsqrt_)
-        do(normal.mul_, inverse)
+        scale = space("scale", inverse.shape, weight.dtype)
+        do(torch.mul, inverse, weight.unsqueeze(1), out=scale)
         out = space("out", x_MBF.shape, weight.dtype)
-        return do(torch.addcmul, bias.unsqueeze(1), normal, weight.unsqueeze(1), out=out)
+        do(torch.addcmul, bias.unsqueeze(1), centred, scale, out=out)
+        # Rounded here where products are: the layers that follow then have half the bytes to read.
+        return own.cast("rounded", out, x_MBF.dtype)
 
-    def _centre(self, normal: Tensor, inverse: Tensor, own: Own) -> None:
+    def _centre(self, centred: Tensor, inverse: Tensor, own: Own) -> None:
         """Subtract the mean, find 1 / deviation, and update the running moments."""
         space, do, step = own.space, own.do, own.step
-        assert step.rows_M11 is not None
         assert step.share_MB1 is not None
-        mean, variance, unbiased = (
-            space(name, inverse.shape, inverse.dtype) for name in ("mean", "variance", "unbiased")
-        )
-        momentum = space("momentum", step.rows_M11.shape, inverse.dtype)
-        enough = space("enough", step.rows_M11.shape, torch.bool)
-        spare = space("spare", normal.shape, normal.dtype)
+        assert step.enough_M11 is not None
+        mean, variance = (space(name, inverse.shape, inverse.dtype) for name in ("mean", "variance"))
+        spare = space("spare", centred.shape, centred.dtype)
         running_mean, running_variance = (moment.unsqueeze(1) for moment in own.moments)
-        do(torch.ge, step.rows_M11, 2, out=enough)
-        do(torch.mul, normal, step.share_MB1, out=spare)
-        do(torch.sum, spare, 1, keepdim=True, out=mean)
-        do(torch.where, enough, mean, running_mean, out=mean)
-        do(normal.sub_, mean)
-        do(torch.mul, normal, step.share_MB1, out=spare)
-        do(spare.mul_, normal)
-        do(torch.sum, spare, 1, keepdim=True, out=variance)
-        do(torch.where, enough, variance, running_variance, out=variance)
+        _weighted_sum(centred, step.share_MB1, mean, spare, do)
+        do(torch.where, step.enough_M11, mean, running_mean, out=mean)
+        do(centred.sub_, mean)
+        do(torch.mul, centred, centred, out=spare)
+        _weighted_sum(spare, step.share_MB1, variance, spare, do)
+        do(torch.where, step.enough_M11, variance, running_variance, out=variance)
         do(torch.add, variance, EPSILON, out=inverse)
         do(inverse.rsqrt_)
-        # Where there are too few rows, the moments are the running ones, and the first of these moves does nothing.
-        do(torch.mul, variance, _unbiasing(step.rows_M11, own), out=unbiased)
-        do(momentum.copy_, enough)
-        do(momentum.mul_, self.momentum)
-        do(running_mean.lerp_, mean, momentum)
-        do(running_variance.lerp_, unbiased, momentum)
+        # Where there are too few rows the moments are the running ones, and these moves lead nowhere.
+        do(variance.mul_, step.unbiased_M11)
+        do(running_mean.lerp_, mean, self.momentum)
+        do(running_variance.lerp_, variance, self.momentum)
 
     def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
-        """Return the gradient by the values before normalisation (Ioffe & Szegedy 2015, with weights of rows)."""
-        space, do, normal = own.space, own.do, own.space.kept["normal"]
-        assert own.step.share_MB1 is not None
-        grad = space("grad", normal.shape, normal.dtype)
-        spare = space("spare", normal.shape, normal.dtype)
+        """Return the gradient by the values before normalisation (Ioffe & Szegedy 2015, with weights of rows).
+
+        With n the normalised value and s the row's share: scale * (g - s * (sum of g + n * sum of g n)).
+        """
+        space, do, centred = own.space, own.do, own.space.kept["centred"]
+        assert own.step.moved_MB1 is not None
+        inverse, scale = space.kept["inverse"], space.kept["scale"]
+        grad, spare = (space(name, centred.shape, centred.dtype) for name in ("grad", "spare"))
+        by_scale, by_shift = (gradient.unsqueeze(1) for gradient in own.gradients)
         do(grad.copy_, grad_MBH)
-        do(torch.mul, grad, normal, out=spare)
-        do(torch.sum, spare, 1, out=own.gradients[0])
-        do(torch.sum, grad, 1, out=own.gradients[1])
-        # What a row does to the moments comes back by its share; nothing where the running ones were used.
-        do(torch.addcmul, own.gradients[1].unsqueeze(1), normal, own.gradients[0].unsqueeze(1), out=spare)
-        share = space("share", own.step.share_MB1.shape, normal.dtype)
-        do(torch.mul, own.step.share_MB1, space.kept["enough"], out=share)
-        do(grad.addcmul_, spare, share, value=-1)
-        scale = space("scale", (len(normal), 1, self.width), normal.dtype)
-        do(torch.mul, own.views[0].unsqueeze(1), space.kept["inverse"], out=scale)
+        do(torch.mul, grad, centred, out=spare)
+        do(torch.sum, spare, 1, keepdim=True, out=by_scale)
+        do(by_scale.mul_, inverse)
+        do(torch.sum, grad, 1, keepdim=True, out=by_shift)
+        slope = space("slope", inverse.shape, inverse.dtype)
+        do(torch.mul, by_scale, inverse, out=slope)
+        do(torch.addcmul, by_shift, centred, slope, out=spare)
+        do(grad.addcmul_, spare, own.step.moved_MB1, value=-1)
         return do(grad.mul_, scale)
 
 
-def _unbiasing(rows_M11: Tensor, own: Own) -> Tensor:
-    """Return n / (n - 1)."""
-    ratio = own.space("ratio", rows_M11.shape, rows_M11.dtype)
-    own.do(torch.sub, rows_M11, 1, out=ratio)
-    own.do(ratio.clamp_min_, 1)
-    return own.do(torch.div, rows_M11, ratio, out=ratio)
+def _weighted_sum(values: Tensor, share_MB1: Tensor, into: Tensor, spare: Tensor, do: Program) -> None:
+    """Write the sum over rows, each times its share; `spare` may be the values themselves."""
+    do(torch.mul, values, share_MB1, out=spare)
+    do(torch.sum, spare, 1, keepdim=True, out=into)
 
 
 class LayerNorm(Layer):
@@ -122,7 +115,8 @@ class LayerNorm(Layer):
         own.space.kept["before"] = x
         width = (self.width,)
         do(_aten.native_layer_norm.out, x, width, None, None, EPSILON, out0=normal, out1=mean, out2=inverse)
-        return do(torch.addcmul, bias.unsqueeze(1), normal, weight.unsqueeze(1), out=out)
+        do(torch.addcmul, bias.unsqueeze(1), normal, weight.unsqueeze(1), out=out)
+        return own.cast("rounded", out, x_MBF.dtype)
 
     def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
         """Return the gradient by the values before normalisation."""
@@ -200,21 +194,23 @@ class Dropout(Layer):
 
     def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Set some values of `[M, B, H]` to 0."""
-        step, do = own.step, own.do
-        if step.seeds_LM2 is None or step.dropped_M is None:
+        if not own.step.masks:
             return x_MBF
-        x = x_MBF
+        x, mask = x_MBF, own.step.masks[self.index]
         if not x.is_contiguous():
             x = own.space("x", x_MBF.shape, x_MBF.dtype)
-            do(x.copy_, x_MBF)
-        mask = own.space("mask", x.shape, bits(x).dtype)
-        keep_mask(step.seeds_LM2[self.index], step.dropped_M, mask, own)
-        do(bits(x).bitwise_and_, mask)
+            own.do(x.copy_, x_MBF)
+        if x.element_size() != mask.element_size():
+            wider = own.space("mask", mask.shape, bits(x).dtype)
+            own.do(wider.copy_, mask)
+            mask = wider
+        own.space.kept["mask"] = mask
+        own.do(bits(x).bitwise_and_, mask)
         return x
 
     def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
         """Let the gradient of dropped values be 0."""
-        if own.step.seeds_LM2 is None:
+        if not own.step.masks:
             return grad_MBH
         mask = own.space.kept["mask"]
         grad = own.cast("grad", grad_MBH, _FLOATS[mask.dtype])

@@ -67,7 +67,7 @@ class Linear(Layer):
             own.do(into[:, :n].add_, by_weight[:, prepared : prepared + n])
         if prepared < self.inputs and own.low:
             own.do(into[:, prepared:].copy_, by_weight[:, prepared + n : self.inputs + n])
-        self._scale(into, own)
+        self._rescale(into, own)
         if self.bias:
             by_bias = own.space("by_bias", own.views[1].shape, grad.dtype)
             own.do(torch.sum, grad, 1, out=by_bias)
@@ -87,15 +87,20 @@ class Linear(Layer):
                 wider = space.aligned("weight", (len(weight), 2, self.outputs), x.dtype)
                 own.do(wider[:, :1].copy_, weight)
                 weight = wider
+            weight = self._scaled(weight, own)
         else:
             x = own.cast("x", x_MBF, LOW)
+            weight = self._scaled(weight, own)
             weight = self._twice(weight, own) if self.split[0] else own.cast("weight", weight, LOW)
-        if self.dropped and own.step.kept_M11 is not None:
-            weight = own.do(
-                torch.mul, weight, own.step.kept_M11, out=space.aligned("scaled", weight.shape, weight.dtype)
-            )
         space.kept["operand"], space.kept["factor"] = x, weight
         return x, weight
+
+    def _scaled(self, weight: Tensor, own: Own) -> Tensor:
+        """Return the weights scaled up by what dropout keeps, in their own type: mixed types take 5 times as long."""
+        if not self.dropped or own.step.kept_M11 is None:
+            return weight
+        scaled = own.space.aligned("scaled", weight.shape, weight.dtype)
+        return own.do(torch.mul, weight, own.step.kept_M11, out=scaled)
 
     def _twice(self, weight: Tensor, own: Own) -> Tensor:
         """Return the weights for inputs that come split: behind the prepared ones, those of the numbers once more."""
@@ -116,7 +121,7 @@ class Linear(Layer):
         own.do(wider[..., :1].copy_, x)
         return wider
 
-    def _scale(self, by_weight: Tensor, own: Own) -> None:
+    def _rescale(self, by_weight: Tensor, own: Own) -> None:
         if self.dropped and own.step.kept_M11 is not None:
             own.do(by_weight.mul_, own.step.kept_M11)
 
@@ -145,9 +150,9 @@ class Linear(Layer):
         into = own.gradients[0]
         by_weight = _by_weight(grad.transpose(1, 2), x, own)
         do(into.copy_, by_weight[:, : self.outputs, : self.inputs].transpose(1, 2))
-        self._scale(into, own)
+        self._rescale(into, own)
         if self.bias:
-            do(torch.sum, grad[:, : self.outputs], 2, out=own.gradients[1])
+            do(_sum_long, grad[:, : self.outputs], own.gradients[1])
         if own.first:
             return grad_MBH
         return _few(grad.transpose(1, 2), turned, "by_input", own)[..., : self.inputs]
@@ -163,6 +168,15 @@ def split_numbers(x: Tensor, numbers: int) -> Tensor:
     """
     rounded = x.to(LOW)
     return torch.cat([rounded, (x[..., :numbers] - rounded[..., :numbers]).to(LOW)], -1)
+
+
+def _sum_long(values_MCB: Tensor, into_MC: Tensor) -> None:
+    """Write the sum over the last axis: first in 32 lanes, because a single long row would be split among threads."""
+    rows = values_MCB.shape[2]
+    if rows < 1024 or rows % 32:
+        torch.sum(values_MCB, 2, out=into_MC)
+    else:
+        torch.sum(values_MCB.unflatten(2, (rows // 32, 32)).sum(2), 2, out=into_MC)
 
 
 def _alone(x: Tensor) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
 from danlu.core.records import NetworkSpec
+from danlu.networks.dropout import keep_masks
 from danlu.networks.initialise import draw
 from danlu.networks.layer import Own, Program, Shape, Space, Step
 from danlu.networks.layers import Embeddings, lay_layers
@@ -169,6 +170,7 @@ class Pass:
         network, tables = self.network, len(self.network.tables)
         do = do or Program(record=False)
         own = Own(self.views[:tables], (), self.gradients[:tables], self.spaces[-1], do, step)
+        own.step = step = _with_moments(self._with_masks(step, prepared.x_KBD.shape[1], own), own)
         x = network.embeddings.forward(*prepared, own)
         self.owns = []
         used, kept = tables, 0
@@ -183,6 +185,17 @@ class Pass:
                 watch(layer.name, x)
         self.owns.append(own)
         return x
+
+    def _with_masks(self, step: Step, rows: int, own: Own) -> Step:
+        """Return the step with a mask for each layer that drops, where there is dropout."""
+        widths = self.network.spec.hidden
+        if step.seeds_M2 is None or step.dropped_M is None or not widths:
+            return step
+        values = [rows * width for width in widths]
+        masks_MV = keep_masks(step.seeds_M2, step.dropped_M, -(-sum(values) // 4) * 4, own)
+        parts = masks_MV[:, : sum(values)].split(values, 1)
+        shaped = (part.unflatten(1, (rows, width)) for part, width in zip(parts, widths, strict=True))
+        return replace(step, masks=tuple(shaped))
 
     def backward(self, slope_MBC: Tensor) -> Tensor:
         """Fill and return `gradient_MP`, from the gradient of each member's loss by the outputs of the last forward.
@@ -205,6 +218,21 @@ class Pass:
     def bytes(self) -> int:
         """Bytes of all tensors between the passes."""
         return sum(space.bytes for space in self.spaces) + self.gradient_MP.numel() * self.gradient_MP.element_size()
+
+
+def _with_moments(step: Step, own: Own) -> Step:
+    """Return the step with what all layers with moments ask of the number of rows."""
+    if step.rows_M11 is None or step.share_MB1 is None:
+        return step
+    do, rows_M11, space = own.do, step.rows_M11, own.space
+    enough = do(torch.ge, rows_M11, 2, out=space("enough", rows_M11.shape, torch.bool))
+    moved = do(torch.mul, step.share_MB1, enough, out=space("moved", step.share_MB1.shape, rows_M11.dtype))
+    unbiased = do(torch.sub, rows_M11, 1, out=space("unbiased", rows_M11.shape, rows_M11.dtype))
+    do(unbiased.clamp_min_, 1)
+    # Fewer than two rows: 1 / 1, and for none 1 / 1 as well.
+    counted = do(torch.clamp_min, rows_M11, 1, out=space("counted", rows_M11.shape, rows_M11.dtype))
+    do(torch.div, counted, unbiased, out=unbiased)
+    return replace(step, enough_M11=enough, unbiased_M11=unbiased, moved_MB1=moved)
 
 
 def _may_be_low(network: Network, place: int) -> bool:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from danlu.core.seeds import stream
-from danlu.networks import Preparation, Prepared, split_numbers
+from danlu.networks import Preparation, Prepared, Program, split_numbers
 from danlu.population.losses import LANES
 
 FITS = 256 << 20
@@ -203,14 +203,16 @@ class Shelf:
         assert self.stored is not None
         return split_numbers(self.stored[0].x_KBD, len(self.preparation.layout.numbers))
 
-    def take(self, index_MB: Tensor, into: Batch) -> None:
+    def take(self, index_MB: Tensor, into: Batch, do: Program) -> None:
         """Fill a batch with stored rows: places among those of all folds, one fold behind the other."""
         assert self.stored is not None
         (x, slots), target = self.stored
         x = x if into.prepared.x_KBD.dtype == x.dtype else self.stored_low
         for stored, wanted in ((x, into.prepared.x_KBD), (slots, into.prepared.slots_KBE), (target, into.target)):
             if wanted.numel():
-                torch.index_select(stored, 0, index_MB.view(-1), out=wanted.view(-1, *wanted.shape[2:]))
+                # A single column is taken as a vector: a third of the time.
+                rest = () if wanted.shape[2:] == (1,) else wanted.shape[2:]
+                do(torch.index_select, stored.view(-1, *rest), 0, index_MB.view(-1), out=wanted.view(-1, *rest))
 
 
 class Source:
@@ -227,49 +229,54 @@ class Source:
         device = shelf.matrices.x_NF.device
         self.fold_M = torch.tensor([folds[place] for place in place_M], device=device)
         stored = shelf.stored is not None
-        self.preparation = None if stored else shelf.preparation.pick(torch.tensor(list(folds), device=device))
+        self.preparation = None if stored else shelf.preparation.pick(self.fold_M)
         same = list(place_M) == list(range(len(folds)))
         self.place_M = None if same else torch.tensor(list(place_M), device=device)
         self.begin_M1 = (self.fold_M * shelf.rows)[:, None]
-        self.kept: dict[int, tuple[Batch, Tensor]] = {}
+        self.kept: dict[int, Batch] = {}
 
     def batch(self, order: Order, step: int) -> Batch:
         """Return the batch of one step for all members: the same tensors for every step of as many rows."""
         rows_KB = order.rows_SKB[step]
-        batch, index_MB = self._tensors(rows_KB.shape[1])
-        if self.preparation is None:
-            torch.add(self.spread(rows_KB), self.begin_M1, out=index_MB)
-            self.shelf.take(index_MB, batch)
-        else:
-            x, *rest = self.shelf.prepare(self.preparation, rows_KB)
-            x = split_numbers(x, len(self.preparation.layout.numbers)) if self.split else x
-            for wanted, made in zip((*batch.prepared, batch.target), (x, *rest), strict=True):
-                wanted.copy_(self.spread(made))
+        batch = self.tensors(rows_KB.shape[1])
+        self.gather(self.spread(rows_KB) + self.begin_M1, batch, Program(record=False))
         self._fill(order.share_SKB[step], batch.share)
         self._fill(order.count_SK11[step], batch.count)
         return batch
 
-    def _tensors(self, width: int) -> tuple[Batch, Tensor]:
-        """Return the batch of so many rows, and its rows' places on the shelf."""
+    def gather(self, index_MB: Tensor, batch: Batch, do: Program) -> None:
+        """Fill numbers, slots and targets of a batch.
+
+        Arguments:
+            index_MB: rows, those of fold k counted from k times the number of rows.
+            do: runs and records the operations.
+        """
+        if self.preparation is None:
+            self.shelf.take(index_MB, batch, do)
+        else:
+            do(self._prepare, index_MB, batch)
+
+    def _prepare(self, index_MB: Tensor, batch: Batch) -> None:
+        """Prepare rows now, for each member."""
+        assert self.preparation is not None
+        x, *rest = self.shelf.prepare(self.preparation, index_MB - self.begin_M1)
+        x = split_numbers(x, len(self.preparation.layout.numbers)) if self.split else x
+        for wanted, made in zip((*batch.prepared, batch.target), (x, *rest), strict=True):
+            wanted.copy_(made)
+
+    def tensors(self, width: int) -> Batch:
+        """Return the tensors of a batch of so many rows."""
         if width not in self.kept:
             members, shelf = len(self.fold_M), self.shelf
-            like = shelf.preparation.fill_KF
-            truth = shelf.matrices.y
-            layout = shelf.preparation.layout
+            like, truth, layout = shelf.preparation.fill_KF, shelf.matrices.y, shelf.preparation.layout
             columns = sum(1 for column in layout.codes if column.width)
             x = like.new_zeros(members, width, shelf.preparation.input_width)
             x = split_numbers(x, len(layout.numbers)) if self.split else x
-            target = torch.zeros(
-                members,
-                width,
-                *truth.shape[1:],
-                dtype=shelf.dtype if shelf.numeric else truth.dtype,
-                device=like.device,
-            )
-            index = torch.zeros(members, width, dtype=torch.int64, device=like.device)
-            slots = index.new_zeros(members, width, columns)
+            kind = shelf.dtype if shelf.numeric else truth.dtype
+            target = torch.zeros(members, width, *truth.shape[1:], dtype=kind, device=like.device)
+            slots = torch.zeros(members, width, columns, dtype=torch.int64, device=like.device)
             share, count = like.new_zeros(members, width), like.new_zeros(members, 1, 1)
-            self.kept[width] = (Batch(Prepared(x, slots), target, share, count), index)
+            self.kept[width] = Batch(Prepared(x, slots), target, share, count)
         return self.kept[width]
 
     def _fill(self, values_K: Tensor, into_M: Tensor) -> None:
@@ -278,6 +285,6 @@ class Source:
         else:
             torch.index_select(values_K, 0, self.place_M, out=into_M)
 
-    def spread(self, tensor_K: Tensor) -> Tensor:
+    def spread(self, tensor_K: Tensor, axis: int = 0) -> Tensor:
         """Return each member's fold's entry: the tensor itself where members are the folds in order."""
-        return tensor_K if self.place_M is None else tensor_K.index_select(0, self.place_M)
+        return tensor_K if self.place_M is None else tensor_K.index_select(axis, self.place_M)

@@ -129,8 +129,9 @@ def _units(y: Tensor, deck: Deck) -> Tensor | None:
 
 
 def _mean(value_EM: np.ndarray) -> np.ndarray:
-    """Return the mean over the members that there were."""
-    return np.nansum(value_EM, 1) / np.maximum(np.isfinite(value_EM).sum(1), 1)
+    """Return the mean over the members that there were: of equal values, that value to the last bit, for any number."""
+    least_E = np.fmin.reduce(value_EM, 1)
+    return least_E + np.nansum(value_EM - least_E[:, None], 1) / np.maximum(np.isfinite(value_EM).sum(1), 1)
 
 
 class Curves:

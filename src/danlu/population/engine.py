@@ -18,7 +18,9 @@ from danlu.core.plan import Plan
 from danlu.core.records import Breakdown, MemberRecord
 from danlu.networks import Network
 from danlu.population.batches import Deck, Order, Rows, Shelf, Source
+from danlu.population.captured import bucket, capture
 from danlu.population.curves import Curves, Judge, judged_epochs
+from danlu.population.feed import Feed, Sizes, stacked
 from danlu.population.losses import make_loss
 from danlu.population.members import Members
 from danlu.population.optimizers import make_optimizer, start
@@ -49,7 +51,7 @@ class Stretch:
 
 
 class Engine:
-    """All state of a training run. A members are active; M is the whole population."""
+    """All state of a training run. A members are computed; M is the whole population."""
 
     def __init__(
         self,
@@ -77,21 +79,28 @@ class Engine:
 
         weights_MP, state_MS = network.initial(members.keys, dtype, device)
         self.kept_MP, self.kept_MS = weights_MP.clone(), state_MS.clone()
-        self.flat = Flat(weights_MP, state_MS, start(self.optimizer, weights_MP))
-        self.step = Step(network, loss, self.optimizer, members, self.flat, plan.precision == "bfloat16")
-        self.stopping = (
-            EarlyStopping(self.kept_MP, self.kept_MS, plan.patience or PATIENCE) if plan.early_stopping else None
-        )
+        # Places in the tensors; dead ones are computed and not looked at (`bucket`): ended members, or the last again.
         self.active = list(range(members.count))
+        self.active += [members.count - 1] * (bucket(members.count, device) - members.count)
+        self.alive = np.arange(members.count)
+        self.flat = Flat(weights_MP, state_MS, start(self.optimizer, weights_MP)).select(self.active)
+        low = plan.precision == "bfloat16"
+        self.step = Step(network, loss, self.optimizer, members.select(self.active), self.flat, low)
+        patience = plan.patience or PATIENCE
+        self.stopping = (
+            EarlyStopping(self.flat.weights_MP.clone(), self.flat.state_MS.clone(), patience)
+            if plan.early_stopping
+            else None
+        )
         self._regroup()
 
     def run(self) -> None:
         """Train until every member has ended, or the user stops."""
-        while self.active and not self.interrupted:
+        while len(self.alive) and not self.interrupted:
             stretch = self.advance()
             self.close(stretch)
             self.judge()
-            self.reporter.tell(self.epoch, len(self.active))
+            self.reporter.tell(self.epoch, len(self.alive))
             self._retire()
 
     def _regroup(self) -> None:
@@ -103,11 +112,19 @@ class Engine:
         self.repeat = {fold: self.members.repeats[i] for fold, i in zip(self.fold_A, self.active, strict=True)}
         self.steps_A = self.deck.steps_K[self.fold_A]
         self.least = int(self.steps_A.min())
-        self.source = Source(self.shelf, self.folds, self.place_A, split=self.step.run.split)
         self.judged_source = Source(self.shelf, self.folds, self.place_A)
-        constant = self.deck.constant(self.folds)
-        self.fixed_order = self.deck.deal(self.folds) if constant else None
-        self.fixed_batch = self.source.batch(self.fixed_order, 0) if self.fixed_order else None
+        source = Source(self.shelf, self.folds, self.place_A, split=self.step.run.split)
+        fixed = self.deck.deal(self.folds) if self.deck.constant(self.folds) else None
+        most = int(self.steps_A.max())
+        sizes = Sizes(
+            members=len(self.active),
+            width=self.deck.width,
+            steps=most,
+            stretch=max(SHORT, most),
+            coefficients=len(self.optimizer.names),
+        )
+        self.feed = Feed(source, sizes, self.flat.weights_MP, fixed)
+        self.next: Callable[[], None] | None = None
 
     # A stretch of epochs
 
@@ -116,42 +133,39 @@ class Engine:
         steps = int(self.steps_A.max())
         judging = int(self.judgings[np.searchsorted(self.judgings, self.epoch, side="right")])
         count = min(judging - self.epoch, max(1, SHORT // steps))
-        stretch = Stretch(self.epoch, self.flat.clone(), torch.empty(0), [], [], [])
-        lr_TA, coefficients_TQA1 = self._rates(
-            self.step, self.steps_A, self.active, range(self.epoch, self.epoch + count)
-        )
-        stretch.loss_TA = coefficients_TQA1.new_zeros(len(lr_TA), len(self.active))
-        for epoch in range(self.epoch, self.epoch + count):
-            order = self.fixed_order or self._deal(self.folds, epoch)
-            seeds_SLA2 = self.step.seeds(epoch, steps)
+        epochs = range(self.epoch, self.epoch + count)
+        lr_TA, coefficients_TQA1 = self._rates(self.step, self.steps_A, self.active, epochs)
+        stretch = Stretch(self.epoch, self.flat.clone(), self.feed.loss_TM, [], [], [])
+        self.feed.begin(coefficients_TQA1, stacked([self.step.seeds(epoch, steps) for epoch in epochs]))
+        for epoch in epochs:
+            order = self.feed.fixed or self._deal(self.folds, epoch)
+            self.feed.deal(order)
             total_SA = order.total_SK[:, self.place_A]
             stretch.begins.append(len(stretch.lr_TA))
             for s in range(steps):
                 if self.stop():
                     self.interrupted = True
-                    break
-                taken = len(stretch.lr_TA)
-                seeds = None if seeds_SLA2 is None else seeds_SLA2[s]
-                self._take(order, s, coefficients_TQA1[taken], seeds, stretch.loss_TA[taken])
-                stretch.lr_TA.append(lr_TA[taken])
+                    return stretch
+                self._take(s)
+                stretch.lr_TA.append(lr_TA[len(stretch.lr_TA)])
                 stretch.total_TA.append(total_SA[s])
-                self.reporter.tell(epoch + (s + 1) / steps, len(self.active))
-            if self.interrupted:
-                break
+                self.reporter.tell(epoch + (s + 1) / steps, len(self.alive))
         return stretch
 
     def _deal(self, folds: Sequence[int], epoch: int) -> Order:
         return self.deck.deal(folds, (self.plan.seed, [self.repeat[fold] for fold in folds], epoch))
 
-    def _take(self, order: Order, s: int, coefficients: Tensor, seeds: Tensor | None, loss_A: Tensor) -> None:
+    def _take(self, s: int) -> None:
         """Take step s of an epoch; members that have no rows in it stay as they are."""
-        batch = self.fixed_batch or self.source.batch(order, s)
-        if s < self.least:
-            loss_A.copy_(self.step(batch, coefficients, seeds))
-            return
-        before = self.flat.clone()
-        loss_A.copy_(self.step(batch, coefficients, seeds))
-        self.flat.restore(before, torch.from_numpy(s < self.steps_A).to(loss_A.device))
+        self.feed.lay(s)
+        before = self.flat.clone() if s >= self.least else None
+        if self.next is None:
+            program = self.step.record(self.feed)
+            self.next = capture(program, (self.feed.t, self.feed.s), (*self.flat.tensors(), self.feed.loss_TM))
+        else:
+            self.next()
+        if before is not None:
+            self.flat.restore(before, torch.from_numpy(s < self.steps_A).to(self.flat.weights_MP.device))
 
     def _rates(
         self, step: Step, steps_A: np.ndarray, active: Sequence[int], epochs: range
@@ -182,13 +196,13 @@ class Engine:
             summed_EA = np.add.reduceat(np.where(total_TA > 0, loss_TA * total_TA, 0.0), begins)
             loss_EA = summed_EA / np.add.reduceat(total_TA, begins)
         loss_EA[~np.isfinite(loss_EA)] = np.nan
-        self.curves.loss.append(self.curves.spread(loss_EA, self.active))
+        self.curves.loss.append(self._spread(loss_EA))
         ends = [*begins[1:], len(loss_TA)]
         lr_EA = np.stack([stretch.lr_TA[end - 1] for end in ends])
-        self.curves.lr.append(self.curves.spread(lr_EA, self.active))
+        self.curves.lr.append(self._spread(lr_EA))
         self.epoch = stretch.first + len(begins)
-        self.reporter.loss_A = loss_EA[-1]
-        broken = np.flatnonzero(broken_A | broken_TA.any(0)).tolist()
+        self.reporter.loss_A = loss_EA[-1, self.alive]
+        broken = self._places(broken_A | broken_TA.any(0))
         for place in broken:
             self._break(place, stretch, len(begins), broken_TA[:, place])
         self._remove(broken)
@@ -230,7 +244,7 @@ class Engine:
 
     def judge(self) -> None:
         """Judge the active members where this epoch is one to judge after, and end those that stop early."""
-        if not np.isin(self.epoch, self.judgings) or self.interrupted or not self.active:
+        if not np.isin(self.epoch, self.judgings) or self.interrupted or not len(self.alive):
             return
         self.curves.epochs.append(self.epoch)
         missing = np.full(len(self.active), np.nan)
@@ -239,23 +253,23 @@ class Engine:
             for name, judge in self.judges.items()
         }
         for name, value_A in value.items():
-            self.curves.judged[name].append(self.curves.spread(value_A, self.active))
-        shown = value["judged_JM"]
-        self.reporter.metric_A = shown if np.isfinite(shown).any() else value["test_JM"]
+            self.curves.judged[name].append(self._spread(value_A))
+        shown = value["judged_JM"][self.alive]
+        self.reporter.metric_A = shown if np.isfinite(shown).any() else value["test_JM"][self.alive]
         loss_A = value["watched_JM"] if self.stopping else self.curves.loss[-1][-1][self.active]
-        self.timetable.judge(loss_A, self.active)
+        self.timetable.judge(loss_A[self.alive], [self.active[place] for place in self.alive])
         if self.stopping is None:
             return
         stops_A = self.stopping.judge(value["watched_JM"], self.epoch, self.flat.weights_MP, self.flat.state_MS)
         last_A = np.array(self.members.epochs)[self.active] <= self.epoch
-        stopped = np.flatnonzero(stops_A & ~last_A).tolist()
+        stopped = self._places(stops_A & ~last_A)
         for place in stopped:
             self._end(place, "stopped early", self.epoch, self.flat, place)
         self._remove(stopped)
 
     def _retire(self) -> None:
         """End the members that have taken all their epochs."""
-        done = [place for place, index in enumerate(self.active) if self.members.epochs[index] <= self.epoch]
+        done = self._places(np.array(self.members.epochs)[self.active] <= self.epoch)
         for place in done:
             self._end(place, "finished", self.epoch, self.flat, place)
         self._remove(done)
@@ -284,14 +298,26 @@ class Engine:
             }
         )
 
+    def _places(self, chosen_A: np.ndarray) -> list[int]:
+        """Return the places of living members that are chosen."""
+        return self.alive[chosen_A[self.alive]].tolist()
+
+    def _spread(self, value_A: np.ndarray) -> np.ndarray:
+        """Return values of the living members among all."""
+        return self.curves.spread(value_A[..., self.alive], [self.active[place] for place in self.alive])
+
     def _remove(self, places: Sequence[int]) -> None:
-        """Take ended members out of the tensors."""
+        """Take ended members out of the tensors, as far as fewer are then computed."""
         if not places:
             return
-        kept = [place for place in range(len(self.active)) if place not in set(places)]
-        self.active = [self.active[place] for place in kept]
-        if not self.active:
+        self.alive = np.setdiff1d(self.alive, places)
+        size = bucket(len(self.alive), self.flat.weights_MP.device)
+        if not len(self.alive) or size >= len(self.active):
             return
+        dead = np.setdiff1d(np.arange(len(self.active)), self.alive)
+        kept = [*self.alive.tolist(), *dead[: size - len(self.alive)].tolist()]
+        self.alive = np.arange(len(self.alive))
+        self.active = [self.active[place] for place in kept]
         self.flat = self.flat.select(kept)
         self.step = self.step.select(kept, self.flat)
         if self.stopping is not None:
@@ -300,9 +326,9 @@ class Engine:
 
     def finish(self) -> tuple[MemberRecord, ...]:
         """Record what the user stopped, and return the records of all members in their order."""
-        for place in range(len(self.active)):
+        for place in self.alive.tolist():
             self._end(place, "interrupted", self.epoch, self.flat, place)
-        self.active = []
+        self.alive = self.alive[:0]
         return tuple(self.records[index] for index in range(self.members.count))
 
 

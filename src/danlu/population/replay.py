@@ -22,7 +22,7 @@ class Moment:
     step: int
     batch: Batch
     coefficients_QM1: Tensor
-    seeds_LM2: Tensor | None
+    seeds_M2: Tensor | None
     lr: float
 
 
@@ -46,7 +46,7 @@ def replay(member: int, step: Step, moments: Iterable[Moment]) -> tuple[Breakdow
             if not seen and (value := _not_finite(output)):
                 seen.append((name, value))
 
-        loss_M = step(moment.batch, moment.coefficients_QM1, moment.seeds_LM2, watch)
+        loss_M = step(moment.batch, moment.coefficients_QM1, moment.seeds_M2, watch)
         gradient_MP = step.run.gradient_MP
         found = seen[0] if seen else _after(step, start, loss_M, gradient_MP)
         now = float(norm(gradient_MP))

@@ -11,6 +11,7 @@ from torch import Tensor
 from danlu.networks import Drop, Network, Program, Watch
 from danlu.networks import Step as NetworkStep
 from danlu.population.batches import Batch
+from danlu.population.feed import Feed
 from danlu.population.losses import Loss, weighted_mean
 from danlu.population.members import Members
 from danlu.population.optimizers import Optimizer, State, clip, penalise
@@ -36,14 +37,15 @@ class Flat:
     def restore(self, before: Flat, took_M: Tensor) -> None:
         """Take back the last step of members that had no rows in it."""
         took_M1 = took_M[:, None]
-        for now, then in zip(self._tensors(), before._tensors(), strict=True):
+        for now, then in zip(self.tensors(), before.tensors(), strict=True):
             now.copy_(torch.where(took_M1, now, then))
 
     def finite(self) -> Tensor:
         """Return which members have finite weights and running moments, bool `[M]`."""
         return self.weights_MP.isfinite().all(1) & self.state_MS.isfinite().all(1)
 
-    def _tensors(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor]:
+        """Return all of them."""
         return [self.weights_MP, self.state_MS, *self.slots.values()]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Flat:
@@ -55,7 +57,7 @@ class Step:
     """A training step of all members: a fixed list of tensor operations, whatever M is, on tensors that stay.
 
     What no member uses (dropout, smoothing, L1, clipping, loss weights) is left out; where some members use it, it is
-    an exact identity for the others. The first call records the operations, later ones run them again.
+    an exact identity for the others.
 
     Arguments:
         flat: what training changes.
@@ -76,14 +78,13 @@ class Step:
             penalised_P[slot.offset : slot.offset + slot.numel] = float(slot.penalised)
         self.penalised_P = penalised_P.to(like.device)
         self.drop = Drop(members.dropout, members.keys_M) if bool((members.dropout > 0).any()) else None
-        self.seeds_LM2 = torch.zeros(network.drops, members.count, 2, dtype=torch.int32, device=like.device)
+        self.seeds_M2 = torch.zeros(members.count, 2, dtype=torch.int32, device=like.device)
         self.smoothing_M = members.label_smoothing if bool((members.label_smoothing > 0).any()) else None
         self.l1_M1 = members.l1[:, None] if bool((members.l1 > 0).any()) else None
         self.clip_M1 = members.clip[:, None] if bool(members.clip.isfinite().any()) else None
         self.weight_M1 = members.loss_weight[:, None] if bool((members.loss_weight != 1).any()) else None
         self.names = optimizer.names
         self.coefficients_QM1 = like.new_zeros(len(self.names), members.count, 1)
-        self.recorded: tuple[Batch, Program] | None = None
 
     def select(self, index: Sequence[int], flat: Flat) -> Step:
         """Return the step of some members on tensors of theirs, with the same operations."""
@@ -97,30 +98,32 @@ class Step:
         return fewer
 
     def seeds(self, epoch: int, steps: int) -> Tensor | None:
-        """Return dropout's seeds for all steps of an epoch, `[S, L, M, 2]`; None without dropout."""
-        return None if self.drop is None else self.drop.seeds(epoch, range(steps), self.network.drops)
+        """Return dropout's seeds for all steps of an epoch, `[S, M, 2]`; None without dropout."""
+        return None if self.drop is None else self.drop.seeds(epoch, range(steps))
 
     def __call__(
-        self, batch: Batch, coefficients_QM1: Tensor, seeds_LM2: Tensor | None, watch: Watch | None = None
+        self, batch: Batch, coefficients_QM1: Tensor, seeds_M2: Tensor | None, watch: Watch | None = None
     ) -> Tensor:
-        """Change the tensors in place; return the loss, `[M]`, which the next step writes over.
+        """Take one step by itself; return the loss, `[M]`, which the next step writes over.
 
         Arguments:
             coefficients_QM1: the optimizer's, in the order of its names.
-            seeds_LM2: dropout's.
-            watch: called with the name and output of each layer; nothing is recorded then.
+            seeds_M2: dropout's.
+            watch: called with the name and output of each layer.
         """
         self.coefficients_QM1.copy_(coefficients_QM1)
-        if seeds_LM2 is not None:
-            self.seeds_LM2.copy_(seeds_LM2)
-        if watch is not None:
-            self._take(batch, Program(record=False), watch)
-        elif self.recorded is not None and self.recorded[0] is batch:
-            self.recorded[1].run()
-        else:
-            self.recorded = (batch, Program())
-            self._take(batch, self.recorded[1])
+        if seeds_M2 is not None:
+            self.seeds_M2.copy_(seeds_M2)
+        self._take(batch, Program(record=False), watch)
         return self.loss_M
+
+    def record(self, feed: Feed) -> Program:
+        """Take the next step of a feed, and return the program that takes the ones after it."""
+        do, seeds = Program(), None if self.drop is None else self.seeds_M2
+        batch = feed.draw(do, self.coefficients_QM1, seeds, bool(self.network.state))
+        self._take(batch, do)
+        feed.note(do, self.loss_M)
+        return do
 
     def _take(self, batch: Batch, do: Program, watch: Watch | None = None) -> None:
         """Run every operation of the step, and record it."""
@@ -129,7 +132,7 @@ class Step:
             training=True,
             share_MB1=batch.share.unsqueeze(2) if moments else None,
             rows_M11=batch.count if moments else None,
-            seeds_LM2=None if self.drop is None else self.seeds_LM2,
+            seeds_M2=None if self.drop is None else self.seeds_M2,
             dropped_M=None if self.drop is None else self.drop.dropped(),
             kept_M11=None if self.drop is None else self.drop.kept(),
         )
