@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, split_setting
 from danlu.core.records import FeatureLayout, NetworkSpec, TargetSchema
+from danlu.networks.custom import Custom
+from danlu.networks.modules import ModuleNetwork
+from danlu.networks.network import Network
 
 LINKS = {
     "mse": "identity",
@@ -20,8 +25,8 @@ LINKS = {
 """What turns outputs into predictions, for each loss."""
 
 
-def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema) -> NetworkSpec:
-    """Return the architecture that a resolved plan asks for.
+def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema, custom: Custom | None = None) -> NetworkSpec:
+    """Return the architecture that a resolved plan asks for, of a user's own class where one is given.
 
     Two classes have two outputs under cross-entropy and one under binary cross-entropy.
     """
@@ -44,8 +49,44 @@ def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema) -> Network
             "scale": plan.scale or "robust",
             "scale_target": plan.scale_target or "standard",
             "link": LINKS[loss],
+            "module": None if custom is None else custom.spec(own_dropout=plan.dropout is None),
         }
     )
+
+
+def make_network(spec: NetworkSpec, custom: Custom | None = None, dtype: torch.dtype = torch.float32) -> Network:
+    """Return the network of an architecture.
+
+    Arguments:
+        custom: the user's class, where the architecture is one; it must be the same as then.
+        dtype: what a user's module will compute in.
+
+    Raises:
+        PlanError: the class is missing, another, or cannot be used; or there is one where none belongs.
+    """
+    if spec.module is None:
+        if custom is not None:
+            raise PlanError(
+                "`net` belongs to a model with a class of your own",
+                "this model's networks are Danlu's",
+                "Leave it out.",
+            )
+        return Network(spec)
+    name = spec.module.name
+    if custom is None:
+        way = "FILE.py:CLASS" if ".py" not in name else name
+        raise PlanError(
+            f"this model needs the class {name} again: a model holds no code",
+            "got none",
+            f"Use net={way}{'' if way == name else ', or in Python the class itself'}.",
+        )
+    if spec.module.sha256 is not None and spec.module.sha256 not in custom.hashes:
+        raise PlanError(
+            f"`net` must be the class {name} that was trained",
+            f"the source of {custom.name} has another SHA-256",
+            "Restore the file as it was, or fit again.",
+        )
+    return ModuleNetwork(spec, custom, dtype)
 
 
 def both_classes(predicted_MNC: np.ndarray, spec: NetworkSpec, target: TargetSchema) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from danlu.networks import layers as ours
 from danlu.networks.activations import ACTIVATIONS
+from danlu.networks.modules import ModuleNetwork
 from danlu.networks.network import Network
 from danlu.networks.predict import link
 from danlu.networks.preparation import Preparation, Prepared
@@ -36,9 +37,9 @@ class PreparationModule(nn.Module):
 
 
 class MemberModule(nn.Module):
-    """One member: its preparation, its embeddings, and its network as an `nn.Sequential`."""
+    """One member: its preparation, its embeddings, and its network as an `nn.Sequential`, or as the user's own class."""
 
-    def __init__(self, preparation: Preparation, embeddings: nn.ModuleList, network: nn.Sequential, link: str) -> None:
+    def __init__(self, preparation: Preparation, embeddings: nn.ModuleList, network: nn.Module, link: str) -> None:
         super().__init__()
         self.preparation = PreparationModule(preparation)
         self.embeddings = embeddings
@@ -74,6 +75,7 @@ def to_torch(
     `forward(x_NF, codes_NQ)` takes encoded rows and gives the mean prediction `[N, C]`. Each `members.I.network` is
     an `nn.Sequential` of `torch.nn` layers whose keys in `state_dict` are torch's (weights `[out, in]`); after
     `train()` its dropout draws torch's own random numbers. A module of the same architecture loads its `state_dict`.
+    Of a user's own class, each `members.I.network` is one, as it was written.
 
     Arguments:
         network: the architecture.
@@ -87,9 +89,12 @@ def to_torch(
     members = []
     for m in range(len(weights_MP)):
         own = {name: view[m] for name, view in (named | moments).items()}
-        modules = [module for layer in network.layers for module in _modules(layer, own, network)]
+        if isinstance(network, ModuleNetwork):
+            inner = network.member(weights_MP[m], state_MS[m])
+        else:
+            inner = nn.Sequential(*(module for layer in network.layers for module in _modules(layer, own, network)))
         tables = nn.ModuleList(nn.Embedding.from_pretrained(own[s.name].clone(), freeze=False) for s in network.tables)
-        members.append(MemberModule(picked.pick([m]), tables, nn.Sequential(*modules), network.spec.link))
+        members.append(MemberModule(picked.pick([m]), tables, inner, network.spec.link))
     return EnsembleModule(members).eval()
 
 

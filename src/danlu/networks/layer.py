@@ -32,6 +32,8 @@ class Shape:
 class Program:
     """Operations on fixed tensors, in their order: run as they are added, and recorded to be run again.
 
+    `capturable` says whether a GPU can run them by itself, as one graph.
+
     >>> x, y = torch.tensor([1.0]), torch.empty(1)
     >>> program = Program()
     >>> _ = program(torch.mul, x, 2, out=y)
@@ -42,6 +44,7 @@ class Program:
 
     def __init__(self, *, record: bool = True) -> None:
         self.record = record
+        self.capturable = True
         self.calls: list[Callable[[], Any]] = []
 
     def __call__(self, operation: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -125,6 +128,7 @@ class Own:
         step: what the step has besides values.
         low: whether its products are in bfloat16.
         first: whether nothing before it needs a gradient.
+        made: what else a forward pass leaves for the backward one.
     """
 
     views: Sequence[Tensor]
@@ -135,6 +139,7 @@ class Own:
     step: Step
     low: bool = False
     first: bool = False
+    made: object = None
 
     def cast(self, name: str, values: Tensor, dtype: torch.dtype) -> Tensor:
         """Return the values in a type: themselves where they have it."""

@@ -205,9 +205,11 @@ def _by_weight(x_MBI: Tensor, grad_MBO: Tensor, own: Own) -> Tensor:
     members, inputs, outputs = len(x_MBI), x_MBI.shape[2], grad_MBO.shape[2]
     twice = min(inputs, outputs) <= 32 and _alone(x_MBI)
     more_inputs, more_outputs = -inputs % (16 // gcd(outputs, 16)), -outputs % (16 // gcd(inputs, 16))
-    if x_MBI.device.type == "cpu" and more_inputs * outputs <= more_outputs * inputs:
+    # On "meta" a pass is only laid out, to measure what it keeps.
+    padded = x_MBI.device.type in ("cpu", "meta")
+    if padded and more_inputs * outputs <= more_outputs * inputs:
         x_MBI = _padded(x_MBI, more_inputs, own)
-    elif x_MBI.device.type == "cpu":
+    elif padded:
         grad_MBO = _padded(grad_MBO, more_outputs, own)
     if twice:
         x_MBI, grad_MBO = x_MBI.expand(2, -1, -1), grad_MBO.expand(2, -1, -1)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from danlu.core.records import NetworkSpec
 from danlu.networks.dropout import keep_masks
 from danlu.networks.initialise import draw
-from danlu.networks.layer import Own, Program, Shape, Space, Step
+from danlu.networks.layer import Layer, Own, Program, Shape, Space, Step
 from danlu.networks.layers import Embeddings, lay_layers
 from danlu.networks.linear import NARROW, Linear
 from danlu.networks.preparation import Prepared, prepared_width
@@ -49,6 +49,7 @@ class Network:
 
     Arguments:
         spec: the architecture.
+        layers: other layers than those the architecture lists.
 
     >>> from danlu.core.records import FeatureLayout
     >>> network = Network(NetworkSpec(layout=FeatureLayout(numbers=("a", "b")), outputs=1, hidden=(8,)))
@@ -59,7 +60,7 @@ class Network:
     torch.Size([3, 48])
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: NetworkSpec, layers: Sequence[Layer] | None = None) -> None:
         self.spec = spec
         self.embedded = tuple(column for column in spec.layout.codes if column.width)
         tables = [(f"embedding.{column.name}.weight", (column.slots, column.width)) for column in self.embedded]
@@ -67,7 +68,7 @@ class Network:
         self.embeddings = Embeddings(self.tables)
         prepared = prepared_width(spec.layout)
         self.input_width = prepared + self.embeddings.width
-        self.layers = tuple(lay_layers(spec, prepared, self.input_width))
+        self.layers = tuple(lay_layers(spec, prepared, self.input_width) if layers is None else layers)
         self.drops = len(spec.hidden)
         self.parameters = _lay_out(
             [(shape.name, shape) for shape in self.tables]
@@ -103,6 +104,11 @@ class Network:
         state_S = [draw(slot.stored, self.spec.init, self.spec.init_bias, Generator()) for slot in self.state]
         start_S = torch.cat(state_S) if state_S else torch.zeros(0)
         return weights_MP.to(device, dtype), start_S.to(device, dtype).repeat(len(keys), 1)
+
+    @property
+    def widest(self) -> int:
+        """Values of a row in the widest layer."""
+        return max(self.input_width, self.spec.outputs, *self.spec.hidden, 1)
 
     def named(self, weights_MP: Tensor) -> dict[str, Tensor]:
         """Return views of the flat leaf by name, `[M, ...]`; a Linear's weight is `[M, in, out]`."""
@@ -259,4 +265,5 @@ def _views(flat_MP: Tensor, slots: Sequence[Slot]) -> list[Tensor]:
     sizes = [slot.numel for slot in slots]
     rest = flat_MP.shape[1] - sum(sizes)
     parts = flat_MP.split([*sizes, rest], 1)
-    return [part.unflatten(1, slot.shape) for part, slot in zip(parts, slots, strict=False)]
+    pairs = zip(parts, slots, strict=False)
+    return [part.unflatten(1, slot.shape) if slot.shape else part.squeeze(1) for part, slot in pairs]

@@ -69,7 +69,7 @@ def predict(  # noqa: PLR0913  the members, the rows and how much at once: nothi
     x, codes = as_tensor(x_NF, device), as_tensor(codes_NQ, device)
     own = preparation.pick(fold_M)
     members = len(weights_MP)
-    width = max(network.input_width, network.spec.outputs, *network.spec.hidden, 1)
+    width = network.widest
     chunk = chunk or min(65536, max(256, CHUNK_VALUES // (width * members)))
     group = max(1, CHUNK_VALUES // (width * chunk))
     results: list[Tensor] = []
