@@ -33,6 +33,10 @@ def test_the_line_has_epoch_time_left_loss_and_metric_with_their_spread() -> Non
     assert in_words(AT) == "epoch 12/40, 1:15 left, loss 0.21 (0.20-0.23), rmse 48,300 (47,100-49,900)"
 
 
+def test_waves_are_counted_where_memory_cannot_hold_all() -> None:
+    assert in_words(AT.model_copy(update={"wave": 2, "waves": 3})).startswith("wave 2/3, epoch 12/40, 1:15 left")
+
+
 def test_the_line_fits_80_columns() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
     with moving(console) as show:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {".py", ".md", ".toml", ".txt", ".json", ".yml", ".yaml", ".cfg", ".ini", ""}
 OWN_OPTIONS = {"--output", "--force", "--json", "--page", "--no-page", "--quiet", "--help", "--version", "--plan"}
 OWN_OPTIONS |= {"--proba", "--keep"}
+OWN_OPTIONS |= {"--standalone", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun
 # Written in pieces, so that this file does not hold what it looks for.
 FOREIGN = re.compile(
     "|".join(["/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/", "/wo" + "rk/", "/o" + "pt/", "C:" + r"\\"])

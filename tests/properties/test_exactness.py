@@ -102,7 +102,7 @@ class Case:
         return train(self.network, self.shelf, self.rows, members, self.plan, metric=metric)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(network=networks, plan=plans, drawn=st.lists(numbers, min_size=5, max_size=5), size=st.sampled_from([5, 40]))
 def test_a_member_equals_its_solo_run_whatever_is_asked(
     network: dict[str, Any], plan: dict[str, Any], drawn: list[dict[str, Any]], size: int
@@ -127,7 +127,7 @@ def replace_index(record: Any) -> Any:
     return record.model_copy(update={"index": 0, "breakdown": breakdown})
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(network=networks, plan=plans, drawn=numbers)
 def test_the_same_seed_gives_the_same_weights_run_after_run(
     network: dict[str, Any], plan: dict[str, Any], drawn: dict[str, Any]
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_weights_run_after_run(
     assert torch.equal(case.train(members).weights_MP, case.train(members).weights_MP)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(network=networks, seed=st.integers(0, 99))
 def test_gradients_equal_autograd_in_float64(network: dict[str, Any], seed: int) -> None:
     """The exported torch.nn module in training mode, same weights and rows: within 1e-12."""

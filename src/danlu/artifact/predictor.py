@@ -15,8 +15,9 @@ from danlu.core.records import Note, Score, TargetSchema
 from danlu.data import Conformed, RawTable, conform
 from danlu.features import Encoded, encode
 from danlu.judging import score
-from danlu.networks import Network, Preparation, predict, to_torch
-from danlu.networks.build import both_classes
+from danlu.networks import Preparation, predict, to_torch
+from danlu.networks.build import both_classes, make_network
+from danlu.networks.custom import Custom
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,18 +77,20 @@ class Predictor:
     Arguments:
         loaded: what `load` gave, or the same made in memory.
         device: where to compute.
+        custom: the user's own class, where the networks are of one.
 
     Raises:
+        PlanError: that class is missing or another.
         ArtifactError: tensors are missing or of the wrong size for the network that the run describes.
     """
 
-    def __init__(self, loaded: Loaded, device: torch.device | str = "cpu") -> None:
+    def __init__(self, loaded: Loaded, device: torch.device | str = "cpu", custom: Custom | None = None) -> None:
         self.run, self.arrays = loaded.run, loaded.arrays
         spec = loaded.run.network
         tensors = {name: tensor.to(device) for name, tensor in loaded.tensors.items()}
         prepared = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
         try:
-            self.network = Network(spec)
+            self.network = make_network(spec, custom, loaded.run.resolved.dtype)
             self.weights_MP, self.state_MS, self.fold_M = tensors["weights"], tensors["state"], tensors["fold"]
             self.preparation = Preparation.from_tensors(spec.layout, spec.scale, spec.scale_target, prepared)
         except KeyError as error:

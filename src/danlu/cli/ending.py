@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,13 +18,30 @@ from typer.exceptions import TyperException
 
 from danlu.cli.terminal import err
 from danlu.core.errors import DanluError, DataError, Interrupted, PlanError
+from danlu.core.launch import launched
 
 INTERNAL = 70
 """Exit code of a mistake in Danlu itself (EX_SOFTWARE of sysexits.h)."""
 
 
+TOGETHER = ("fit", "demo")
+"""Commands that several processes carry out together; the first process does any other alone."""
+
+
 def run(command: Any, words: Sequence[str]) -> int:
-    """Run a command with these words, say what went wrong, if anything, and return the exit code."""
+    """Run a command with these words, say what went wrong, if anything, and return the exit code.
+
+    Of several processes only the first says anything.
+    """
+    if launched().first:
+        return _run(command, words)
+    if words[:1] and words[0] not in TOGETHER:
+        return 0
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        return _run(command, words)
+
+
+def _run(command: Any, words: Sequence[str]) -> int:
     as_json = "--json" in words[: words.index("--")] if "--" in words else "--json" in words
     where = f"danlu {words[0]}" if words and words[0] in command.list_commands(None) else "danlu"
     try:
@@ -30,6 +50,9 @@ def run(command: Any, words: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit) as end:
         return _quietly(end)
     except BaseException as mistake:
+        together = not launched().alone and words[:1] and words[0] in TOGETHER
+        if together and isinstance(mistake, Exception) and not _is_asked(mistake):
+            return _say_together(mistake, as_json, where)
         return _say(mistake, as_json, where)
     # typer turns Ctrl-C into this code and returns it
     return _say(KeyboardInterrupt(), as_json, where) if code == Interrupted.exit_code else int(code or 0)
@@ -45,8 +68,32 @@ def _quietly(end: BrokenPipeError | SystemExit) -> int:
     return end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 0
 
 
+def _is_asked(mistake: BaseException) -> bool:
+    """Return whether this is an end that the user asked for."""
+    return isinstance(mistake, typer.Abort) or _is_help(mistake)
+
+
+def _is_help(mistake: BaseException) -> bool:
+    """Return whether the help has been printed, because there was nothing to do."""
+    return type(mistake).__name__ == "NoArgsIsHelpError"
+
+
+def _say_together(mistake: Exception, as_json: bool, where: str) -> int:
+    """Agree with the other processes on what went wrong, say it in the first, and let none leave before."""
+    from danlu.population.processes import is_settled, part, settle  # noqa: PLC0415  loads torch
+
+    try:
+        if not is_settled(mistake):
+            mistake = settle(as_danlu_error(mistake, where) or mistake)
+        return _say(mistake, as_json, where)
+    finally:
+        part()
+        # `torchrun` ends the others as soon as one has left; each is to leave with the same code.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def _say(mistake: BaseException, as_json: bool, where: str) -> int:
-    if type(mistake).__name__ == "NoArgsIsHelpError":  # the help has been printed already
+    if _is_help(mistake):
         return 0
     error = as_danlu_error(mistake, where)
     if error is None:

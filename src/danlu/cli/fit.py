@@ -10,6 +10,7 @@ import typer
 
 from danlu.cli.following import OnProgress, Stop, following
 from danlu.cli.options import StrictCommand, given, with_settings
+from danlu.core.launch import launched
 from danlu.core.paths import check_new_file, model_name
 from danlu.core.plan import make_plan
 
@@ -86,22 +87,33 @@ def page_of(model: Path) -> Path:
 def carry_out(
     work: Callable[[OnProgress, Stop], Model], place: Path, *, page: bool, force: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Check where the results will go, do the work, save, and say what came out."""
+    """Check where the results will go, do the work, save, and say what came out.
+
+    Of several processes the first one checks, saves and speaks; the others work, and end as it does.
+    """
     from danlu.artifact import check_output  # noqa: PLC0415  loads torch, which no refused option should wait for
     from danlu.cli.answer import fit_answer, print_json  # noqa: PLC0415
     from danlu.cli.summary import print_summary  # noqa: PLC0415
     from danlu.cli.terminal import out  # noqa: PLC0415
+    from danlu.population.processes import agreed  # noqa: PLC0415
 
-    check_output(place, force)
+    first = launched().first
     sheet = page_of(place) if page else None
-    if sheet is not None:
-        check_new_file(sheet, force=force)
-    with following(quiet=quiet) as (on_progress, stop):
-        model = work(on_progress, stop)
-        model.save(place, force=force)
-    if sheet is not None:
-        model.report(sheet, force=force)
-    if as_json:
-        print_json(fit_answer(model.run, place, sheet))
-    else:
-        print_summary(out(), model.run, place, sheet)
+    with agreed():
+        if first:
+            check_output(place, force)
+        if first and sheet is not None:
+            check_new_file(sheet, force=force)
+    with agreed():
+        with following(quiet=quiet) as (on_progress, stop):
+            model = work(on_progress, stop)
+            if first:
+                model.save(place, force=force)
+        if not first:
+            return
+        if sheet is not None:
+            model.report(sheet, force=force)
+        if as_json:
+            print_json(fit_answer(model.run, place, sheet))
+        else:
+            print_summary(out(), model.run, place, sheet)

@@ -61,8 +61,8 @@ def moving(console: Console) -> Iterator[OnProgress]:
             bar.update(
                 task,
                 description=progress.stage,
-                total=progress.epochs or None,
-                completed=progress.epoch,
+                total=progress.waves * progress.epochs or None,
+                completed=(progress.wave - 1) * progress.epochs + progress.epoch,
                 words=in_words(progress),
             )
 
@@ -86,12 +86,12 @@ def occasional(console: Console) -> OnProgress:
 
 
 def in_words(progress: Progress) -> str:
-    """Write epoch, time left, and loss and metric of the median member with their spread.
+    """Write wave (of several), epoch, time left, and loss and metric of the median member with their spread.
 
     >>> in_words(Progress(stage="training", epoch=3, epochs=40, seconds_left=12.0, loss=0.25))
     'epoch 3/40, 0:12 left, loss 0.25'
     """
-    parts = []
+    parts = [f"wave {progress.wave}/{progress.waves}"] if progress.waves > 1 else []
     if progress.epochs:
         parts.append(f"epoch {progress.epoch}/{progress.epochs}")
     if progress.seconds_left is not None:

@@ -41,6 +41,7 @@ METAVARS = {
     "group": "COL",
     "time": "COL",
     "weight": "COL",
+    "net": "NET",
     "hidden": "WIDTHS",
     "batch_norm": "WHERE",
 }

@@ -42,6 +42,8 @@ def read_plan(path: Path) -> dict[str, Any]:
     for name in PATHS:
         if isinstance(settings.get(name), str) and settings[name] != "-":
             settings[name] = _beside(path, settings[name])
+    if isinstance(settings.get("net"), str) and ".py:" in settings["net"]:
+        settings["net"] = _beside(path, settings["net"])
     return settings
 
 

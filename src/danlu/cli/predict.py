@@ -15,6 +15,10 @@ from danlu.core.paths import check_new_file
 app = typer.Typer(add_completion=False)
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder of a model (NAME.danlu).")]
+Net = Annotated[
+    str | None,
+    typer.Option("--net", metavar="FILE.py:CLASS", help="The class of your own that the model was trained with."),
+]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Table with the model's columns, or - for standard input.")]
 
 
@@ -33,6 +37,7 @@ def predict_command(
         list[str] | None, typer.Option("--keep", metavar="COL[,COL]", help="Columns of DATA to write as well.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
+    net: Net = None,
     as_json: AsJson = False,
     **settings: Any,
 ) -> None:
@@ -52,7 +57,7 @@ def predict_command(
     from danlu.data import write  # noqa: PLC0415  loads pyarrow
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
-    loaded = load(model)
+    loaded = load(model, net=net)
     raw = loaded.read(data, reading(settings, loaded.run.plan))
     predictions = loaded.predictions(raw)
     columns = predictions.columns(proba=proba)

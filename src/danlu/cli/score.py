@@ -8,14 +8,14 @@ import typer
 
 from danlu.cli.fit import AsJson
 from danlu.cli.options import READING, StrictCommand, reading, with_settings
-from danlu.cli.predict import Data, Model
+from danlu.cli.predict import Data, Model, Net
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command("score", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @with_settings(READING)
-def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settings: Any) -> None:
+def score_command(model: Model, data: Data, *, net: Net = None, as_json: AsJson = False, **settings: Any) -> None:
     """Judge a saved model on a table whose target is known.
 
     The score is honest only for rows that the model was not fitted on.
@@ -25,7 +25,7 @@ def score_command(model: Model, data: Data, *, as_json: AsJson = False, **settin
     from danlu.cli.terminal import err, out, say_notes  # noqa: PLC0415
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
-    loaded = load(model)
+    loaded = load(model, net=net)
     scores, warnings = loaded.judge(data, reading(settings, loaded.run.plan))
     say_notes(err(), warnings)
     if as_json:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from danlu.cli.fit import AsJson
 from danlu.cli.options import StrictCommand
-from danlu.cli.predict import Model
+from danlu.cli.predict import Model, Net
 from danlu.core.errors import PlanError
 from danlu.core.records import ColumnSchema, Run
 
@@ -23,6 +23,7 @@ def show_command(
     model: Model,
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan as TOML, for `danlu fit plan.toml`.")] = False,
+    net: Net = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a saved model is and what it expects."""
@@ -35,7 +36,7 @@ def show_command(
         )
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
-    run = load(model).run
+    run = load(model, net=net).run
     if plan:
         from danlu.cli.planfile import write_plan  # noqa: PLC0415
 
@@ -79,6 +80,8 @@ def networks_in_words(run: Run) -> str:
     shape = f"hidden {'-'.join(map(str, spec.hidden))}, {spec.activation}" if spec.hidden else "linear"
     if len(spec.hidden) > 4 and len(set(spec.hidden)) == 1:
         shape = f"hidden {spec.hidden[0]}x{len(spec.hidden)}, {spec.activation}"
+    if spec.module is not None:
+        shape = f"{spec.module.name}, a class of your own (danlu predict and score need --net FILE.py:CLASS)"
     networks = count(run.refitted or len(run.shipped), "network")
     return f"{networks} ({how}), {shape}, {count(run.parameters, 'parameter')} each"
 

@@ -48,7 +48,8 @@ def print_summary(console: Console, run: Run, model: Path, page: Path | None) ->
     if page is not None:
         line(console, "page", str(page), "bold")
     line(console, "time", time_taken(run.seconds))
-    line(console, "next", f"danlu predict {shlex.quote(str(model))} NEW.csv -o predictions.csv", "cyan")
+    again = f" --net {shlex.quote(run.plan.net)}" if run.network.module is not None else ""
+    line(console, "next", f"danlu predict {shlex.quote(str(model))} NEW.csv -o predictions.csv{again}", "cyan")
 
 
 def print_inferred(console: Console, run: Run) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from danlu.core.errors import PlanError, nearest
+from danlu.core.nets import check_net, is_own
 
 Task = Literal["regression", "classification"]
 KindName = Literal["number", "category", "yes/no", "date", "text", "id", "drop"]
@@ -161,7 +162,9 @@ class Plan(BaseModel):
     watch_test: bool = setting(False, "rows", "Show the test curve while training; the score is marked as watched.")
 
     # --- network
-    net: Literal["auto", "linear", "mlp"] = setting("auto", "network", "auto is the tuned recipe.")
+    net: Annotated[str, BeforeValidator(check_net)] = setting(
+        "auto", "network", "auto (the tuned recipe), linear, mlp, or your own class: FILE.py:CLASS."
+    )
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...] | None, BeforeValidator(parse_hidden)] = (
         setting(None, "network", "Hidden widths: 256,128 or 130x20.", "Use hidden=256,128.")
     )
@@ -270,7 +273,17 @@ def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 
 
 def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
+    layers = ("hidden", "activation", "batch_norm", "batch_norm_momentum", "layer_norm", "init", "init_bias")
+    named = [name for name in layers if getattr(plan, name) is not None]
     return [
+        (
+            is_own(plan.net) and bool(named),
+            f"a class of your own decides its layers, got `{named[0] if named else ''}` too. Leave it out.",
+        ),
+        (
+            is_own(plan.net) and plan.precision == "bfloat16",
+            "a class of your own computes in float32 or float64, got `precision` bfloat16. Leave it out.",
+        ),
         (
             plan.net == "linear" and bool(plan.hidden),
             "`net` linear has no hidden layers, got `hidden`. Use net=mlp, or leave `hidden` out.",
@@ -365,7 +378,8 @@ def _plan_error(error: ValidationError) -> PlanError:
     extra = field.json_schema_extra
     remedy = str(extra.get("remedy", "")) if isinstance(extra, dict) else ""
     if first["type"] == "value_error":
-        return PlanError(f"`{name}` " + first["msg"].removeprefix("Value error, ").removesuffix("."), "", remedy)
+        rule, _, proposal = first["msg"].removeprefix("Value error, ").rpartition(". ")
+        return PlanError(f"`{name}` {rule or proposal}".removesuffix("."), "", proposal if rule else remedy)
     phrase = _PHRASES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
     return PlanError(f"`{name}` {phrase}", f"got {first['input']!r}", remedy or _choices(name))
 

@@ -91,6 +91,19 @@ class FeatureLayout(Record):
     codes: tuple[CodeColumn, ...] = ()
 
 
+class ModuleSpec(Record):
+    """A user's own class of networks: what tells whether it is the same one, and nothing that could be imported."""
+
+    name: str
+    """For the eye: "my_net.py:MyNet", or the name of a class in Python."""
+    sha256: str | None = None
+    """Of its file, or of its source in Python; None where there is no source."""
+    layout: str = ""
+    """SHA-256 of the names and shapes of what it stores."""
+    own_dropout: bool = True
+    """Whether `nn.Dropout` has its own rates, not the `dropout` of the network."""
+
+
 class NetworkSpec(Record):
     """The architecture of a member: enough to build it again without a plan."""
 
@@ -109,6 +122,8 @@ class NetworkSpec(Record):
     scale_target: str = "standard"
     link: Literal["identity", "softmax", "sigmoid", "exp"] = "identity"
     """What turns the last layer's outputs into a prediction; `identity` outputs are unscaled as well."""
+    module: ModuleSpec | None = None
+    """A user's own class in the place of all layers."""
 
 
 class Note(Record):
@@ -143,7 +158,7 @@ class Breakdown(Record):
 
 
 class MemberRecord(Record):
-    """One network of the population. Epochs count from 1."""
+    """One network of the population. Epochs count from 1; 0 of a network that was never begun, which is of no use."""
 
     index: int
     fold: int
@@ -154,6 +169,11 @@ class MemberRecord(Record):
     best_epoch: int
     ended: Literal["finished", "stopped early", "interrupted", "non-finite"]
     breakdown: Breakdown | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was trained, and its numbers are finite."""
+        return self.epochs > 0 and self.ended != "non-finite"
 
 
 class Score(Record):
@@ -232,7 +252,12 @@ class Progress(Record):
     stage: str
     epoch: int = 0
     epochs: int = 0
+    """Of the members of this wave; a bar over all waves is at `(wave - 1) * epochs + epoch` of `waves * epochs`."""
+    wave: int = 1
+    waves: int = 1
+    """Memory holds the members of one wave at once; waves count from 1."""
     members: int = 0
+    """Members of this wave, and those of them that still train."""
     active: int = 0
     loss: float | None = None
     """Training loss of the median member, and its lowest and highest over members."""

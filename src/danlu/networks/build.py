@@ -54,12 +54,12 @@ def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema, custom: Cu
     )
 
 
-def make_network(spec: NetworkSpec, custom: Custom | None = None, dtype: torch.dtype = torch.float32) -> Network:
+def make_network(spec: NetworkSpec, custom: Custom | None = None, dtype: str = "float32") -> Network:
     """Return the network of an architecture.
 
     Arguments:
         custom: the user's class, where the architecture is one; it must be the same as then.
-        dtype: what a user's module will compute in.
+        dtype: what a user's module will compute in, float32 or float64.
 
     Raises:
         PlanError: the class is missing, another, or cannot be used; or there is one where none belongs.
@@ -80,13 +80,15 @@ def make_network(spec: NetworkSpec, custom: Custom | None = None, dtype: torch.d
             "got none",
             f"Use net={way}{'' if way == name else ', or in Python the class itself'}.",
         )
+    if custom.title != name.rpartition(":")[2]:
+        raise PlanError(f"`net` must be the class {name} that was trained", f"got {custom.name}", f"Name {name}.")
     if spec.module.sha256 is not None and spec.module.sha256 not in custom.hashes:
         raise PlanError(
             f"`net` must be the class {name} that was trained",
             f"the source of {custom.name} has another SHA-256",
             "Restore the file as it was, or fit again.",
         )
-    return ModuleNetwork(spec, custom, dtype)
+    return ModuleNetwork(spec, custom, getattr(torch, dtype))
 
 
 def both_classes(predicted_MNC: np.ndarray, spec: NetworkSpec, target: TargetSchema) -> np.ndarray:

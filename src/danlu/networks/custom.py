@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -23,10 +22,9 @@ import torch
 from torch import nn
 
 from danlu.core.errors import PlanError, nearest
+from danlu.core.nets import IN_PYTHON, check_net, is_own
 from danlu.core.records import ModuleSpec
 
-IN_PYTHON = " (given in Python)"
-"""What stands behind the name of a class in a plan where no file was named."""
 _OURS = str(Path(__file__).resolve().parents[1])
 _TORCH = str(Path(torch.__file__).resolve().parent)
 
@@ -79,7 +77,7 @@ class Custom:
         raise PlanError(
             f"{self.name} must take two arguments, `inputs` and `outputs`, or none",
             f"it needs {', '.join(rest)}",
-            "Give the others default values, or wrap it: net=lambda inputs, outputs: ...",
+            "Give the others default values.",
         )
 
     def call(self, inputs: int, outputs: int) -> str:
@@ -133,13 +131,18 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}{place}" if first else f"{type(error).__name__}{place}"
 
 
-def is_file(net: str) -> bool:
-    """Return whether the setting `net` names a class in a file.
+def find(net: Any) -> Custom | None:
+    """Return the class that the setting `net` asks for: "FILE.py:CLASS", or the class itself; None for Danlu's own.
 
-    >>> is_file("nets/wide.py:Wide"), is_file("mlp")
-    (True, False)
+    Raises:
+        PlanError: there is none, or it cannot be had.
     """
-    return re.fullmatch(r".+\.py:[^\W\d]\w*", net) is not None
+    if not isinstance(net, str):
+        return None if net is None else from_python(net)
+    if net.endswith(IN_PYTHON):
+        rule = f"`net` must be given again: {net.removesuffix(IN_PYTHON)} was a class in Python"
+        raise PlanError(rule, "got its name alone", "Give the class itself, or FILE.py:CLASS.")
+    return from_file(str(check_net(net))) if is_own(net) else None
 
 
 def from_file(net: str) -> Custom:

@@ -37,7 +37,7 @@ class PreparationModule(nn.Module):
 
 
 class MemberModule(nn.Module):
-    """One member: its preparation, its embeddings, and its network as an `nn.Sequential`, or as the user's own class."""
+    """One member: its preparation, its embeddings, and its network as an `nn.Sequential` or the user's own class."""
 
     def __init__(self, preparation: Preparation, embeddings: nn.ModuleList, network: nn.Module, link: str) -> None:
         super().__init__()

@@ -66,22 +66,19 @@ class MemberBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `[B, C]` or `[B, C, ...]` over all but C, and move the running moments."""
-        others = [axis for axis in range(x.ndim) if axis != 1]
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        each = x[0, 0].numel() if x.ndim > 2 else 1
+        shape = [-1] + [1] * (x.ndim - 2)
         share = x.new_ones(len(x)) / len(x) if self.now.share_B is None else self.now.share_B
         rows = x.new_tensor(float(len(x))) if self.now.rows is None else self.now.rows
-        share = share.view([-1] + [1] * (x.ndim - 1)) / each
-        count = rows * each
+        count = rows * (x[0, 0].numel() if x.ndim > 2 else 1)
         enough = count >= 2
-        mean = torch.where(enough, (x * share).sum(others), self.running_mean)
+        mean = torch.where(enough, _weighted(x, share), self.running_mean)
         centred = x - mean.view(shape)
-        variance = torch.where(enough, (centred.square() * share).sum(others), self.running_var)
-        normal = centred * (variance + self.eps).rsqrt().view(shape)
+        variance = torch.where(enough, _weighted(centred.square(), share), self.running_var)
         self._move(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1), enough)
+        scale = (variance + self.eps).rsqrt()
         if self.weight is None:
-            return normal
-        return normal * self.weight.view(shape) + cast(Tensor, self.bias).view(shape)
+            return centred * scale.view(shape)
+        return centred * (scale * self.weight).view(shape) + cast(Tensor, self.bias).view(shape)
 
     def _move(self, mean_C: Tensor, unbiased_C: Tensor, enough: Tensor) -> None:
         """Move the running moments; without a momentum they are the means of all batches so far."""
@@ -91,6 +88,11 @@ class MemberBatchNorm(nn.Module):
         self.running_mean = torch.lerp(self.running_mean, mean_C, part)
         # Where there were too few rows, the part is 0.
         self.running_var = torch.lerp(self.running_var, unbiased_C, part)
+
+
+def _weighted(x: Tensor, share_B: Tensor) -> Tensor:
+    """Return the mean of each channel, `[C]`, rows counted by their shares."""
+    return share_B @ (x if x.ndim == 2 else x.flatten(2).mean(2))
 
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

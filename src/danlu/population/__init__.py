@@ -4,6 +4,21 @@ from danlu.population.batches import Matrices, Rows, Shelf
 from danlu.population.curves import judged_epochs
 from danlu.population.members import Members
 from danlu.population.precision import choose_precision
+from danlu.population.shapes import Job, Shelves, train_together
+from danlu.population.spread import train_spread
 from danlu.population.train import Trained, train
 
-__all__ = ["Matrices", "Members", "Rows", "Shelf", "Trained", "choose_precision", "judged_epochs", "train"]
+__all__ = [
+    "Job",
+    "Matrices",
+    "Members",
+    "Rows",
+    "Shelf",
+    "Shelves",
+    "Trained",
+    "choose_precision",
+    "judged_epochs",
+    "train",
+    "train_spread",
+    "train_together",
+]

@@ -35,7 +35,7 @@ def capture(program: Program, counters: Sequence[Tensor], changed: Sequence[Tens
         counters: which row of the tables is next; begun anew for the warm-up, which must not run past the tables.
         changed: all else that a step changes, to be put back after the warm-up.
     """
-    if counters[0].device.type != "cuda":
+    if counters[0].device.type != "cuda" or not program.capturable:
         return program.run
     saved = [tensor.clone() for tensor in (*counters, *changed)]
     side = torch.cuda.Stream()

@@ -123,6 +123,8 @@ def _ending(run: Run) -> str:
     if net.hidden:
         widths = " – ".join(f"{width:,}" for width in net.hidden[:6]) + (" – …" if len(net.hidden) > 6 else "")
         deep = f"{words.count(len(net.hidden), 'hidden layer')} ({widths}, {net.activation})"
+    elif net.module is not None:
+        deep = net.module.name
     else:
         deep = "no hidden layer"
     ended = Counter(member.ended for member in run.members)

@@ -28,13 +28,21 @@ def commands(run: Run) -> str:
     """
     name = folder(run)
     model = shlex.quote(f"./{name}" if name.startswith("-") else name)
+    again = "" if run.network.module is None else f" --net {shlex.quote(_class_file(run))}"
     return "\n".join(
         (
-            f"danlu predict {model} NEW.csv -o predictions.csv",
-            f"danlu score {model} LABELLED.csv",
+            f"danlu predict {model} NEW.csv -o predictions.csv{again}",
+            f"danlu score {model} LABELLED.csv{again}",
             f"danlu show {model}",
         )
     )
+
+
+def _class_file(run: Run) -> str:
+    """Return what names the user's class on the command line."""
+    assert run.network.module is not None
+    name = run.network.module.name
+    return name if ".py:" in name else f"FILE.py:{name if name.isidentifier() else 'CLASS'}"
 
 
 def _cell(column: ColumnSchema) -> object:
@@ -58,11 +66,12 @@ def python(run: Run) -> str:
     columns = run.table.columns
     cells = [f"    {_literal(column.name)}: [{_literal(_cell(column))}]," for column in columns[:MOST_CELLS]]
     rest = [f"    # and {len(columns) - MOST_CELLS:,} more"] if len(columns) > MOST_CELLS else []
+    again = "" if run.network.module is None else f", net={_literal(_class_file(run))}"
     return "\n".join(
         (
             "import danlu",
             "",
-            f"model = danlu.load({_literal(folder(run))})",
+            f"model = danlu.load({_literal(folder(run))}{again})",
             'model.predict("NEW.csv")',
             "model.predict({",
             *cells,

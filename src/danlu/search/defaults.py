@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from danlu.core.errors import PlanError
+from danlu.core.nets import is_own
 from danlu.core.plan import Plan, Task, split_setting
 from danlu.networks.build import LINKS
 
@@ -51,6 +52,10 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
         open_["batch_norm_momentum"] = 0.1
     if plan.net == "linear":
         del open_["activation"]
+    if is_own(plan.net):
+        # Its layers, rates of dropout and first numbers are its own.
+        for name in ("hidden", "activation", "batch_norm", "layer_norm", "init", "init_bias", "dropout"):
+            del open_[name]
     open_["loss"] = "mse" if facts.task == "regression" else "cross-entropy"
     if plan.dtype == "float64":
         open_.pop("precision", None)

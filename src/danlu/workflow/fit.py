@@ -11,6 +11,7 @@ from typing import Any
 from danlu._version import __version__
 from danlu.core import devices
 from danlu.core.errors import PlanError
+from danlu.core.launch import launched
 from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 from danlu.core.records import Note, Progress, Run, TargetSchema
@@ -18,8 +19,9 @@ from danlu.data import divide
 from danlu.diagnosis import diagnose
 from danlu.features import layout
 from danlu.judging import metrics_for
-from danlu.networks import Network
-from danlu.networks.build import describe
+from danlu.networks.build import describe, make_network
+from danlu.networks.custom import Custom, find
+from danlu.population.processes import agreed
 from danlu.search import Facts, recipe
 from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
@@ -27,6 +29,7 @@ from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import judge, judge_test
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
+from danlu.workflow.own import own_notes, take_class, with_dropout
 from danlu.workflow.training import Listener, Stop, Trial
 
 
@@ -67,7 +70,8 @@ def fit(
         test: a table that is scored once, at the end; anything that `data` may be.
         on_progress: called with `Progress` records, a few times a second.
         stop: asked often; once it says True, training ends and the best so far is kept. By default Ctrl-C.
-        settings: fields of `danlu.Plan`, e.g. `folds=10, hidden=(256, 128)`.
+        settings: fields of `danlu.Plan`, e.g. `folds=10, hidden=(256, 128)`; `net` may be a class or function of your
+            own, which is called with the numbers of inputs and outputs and returns a `torch.nn.Module`.
 
     Raises:
         PlanError: settings out of range, or against each other.
@@ -79,13 +83,17 @@ def fit(
     >>> model.predict({"x": [1.0, 2.0]}).shape
     (2,)
     """
+    custom, settings = take_class(settings)
     plan = _plan(plan, data, target, test, settings)
     called = model_name(data) if isinstance(data, str | Path) else "model"
-    with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped:
-        return _walk(data, plan.test if test is None else test, plan, name or called, on_progress, stopped)
+    with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped, agreed():
+        custom = custom or find(plan.net)
+        return _walk(data, plan.test if test is None else test, plan, name or called, on_progress, stopped, custom)
 
 
-def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, stop: Stop) -> Model:
+def _walk(
+    data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, stop: Stop, custom: Custom | None
+) -> Model:
     """Go the whole way, a call a stage."""
     clock = Clock()
     say = on_progress or (lambda _: None)
@@ -97,7 +105,9 @@ def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, st
     resolved = recipe(plan, Facts(len(examined.kept), schema.target.task, len(schema.target.classes)))
     folds = divide(examined, resolved)
     features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST)
-    network = Network(describe(resolved, features, schema.target))
+    spec = describe(resolved, features, schema.target, custom)
+    network = make_network(spec, custom, resolved.dtype)
+    resolved = with_dropout(resolved, network)
     trial = Trial.prepare(network, material, folds, resolved)
     clock.lap("prepare")
 
@@ -116,6 +126,7 @@ def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, st
     )
     clock.lap("judge")
 
+    notes = (*material.notes, *folds.notes, *own_notes(network), *shipped.notes)
     run = Run(
         name=name,
         version=__version__,
@@ -137,12 +148,12 @@ def _walk(data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, st
         baselines=lines,
         test_baselines=test_lines,
         findings=findings,
-        inferred=(*material.notes, *folds.notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
+        inferred=(*notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
         seconds=clock.seconds,
         machine=trial.machine,
         interrupted=trained.interrupted or cut_short,
     )
-    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target))
+    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target), custom)
 
 
 def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[str, Any]) -> Plan:
@@ -161,6 +172,8 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
     plan = make_plan(**(given | settings))
     if not plan.target:
         raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
+    if not launched().alone and "-" in (plan.data, plan.test):
+        raise PlanError("several processes must read a table from a file", "got standard input", "Save it to a file.")
     return plan
 
 

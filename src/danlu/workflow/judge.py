@@ -41,10 +41,10 @@ class Judged:
 def unseen_predictions(trial: Trial, trained: Trained) -> tuple[np.ndarray, np.ndarray]:
     """Return (rows_N, predicted_RNC): the prediction of each judged row by its member of each repeat.
 
-    A member that ended non-finite judges nothing (its predictions are NaN); rows without any judge are left out.
+    A member that ended non-finite or was never begun judges nothing; rows without any judge are left out.
     """
     folds, target, spec = trial.folds, trial.examined.target, trial.network.spec
-    alive = [m for m in trained.members if m.ended != "non-finite"]
+    alive = [m for m in trained.members if m.usable]
     index = [m.index for m in alive]
     outputs = predict(
         trial.network,

@@ -13,6 +13,7 @@ from danlu.artifact import Loaded, Predictions, Predictor, save
 from danlu.artifact import load as read_artifact
 from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
+from danlu.networks.custom import Custom, find
 
 
 class Model:
@@ -25,11 +26,29 @@ class Model:
         arrays: curves, and predictions on judged rows, by name.
     """
 
-    def __init__(self, run: Run, tensors: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        tensors: Mapping[str, torch.Tensor],
+        arrays: Mapping[str, np.ndarray],
+        custom: Custom | None = None,
+    ) -> None:
         self.run = run
         self.tensors = dict(tensors)
         self.arrays = arrays
-        self._predictor = Predictor(Loaded(run, self.tensors, arrays))
+        self._loaded = Loaded(run, self.tensors, arrays)
+        # Without its class a model can still be shown, and its page be drawn.
+        ready = run.network.module is None or custom is not None
+        self._made = Predictor(self._loaded, custom=custom) if ready else None
+
+    @property
+    def _predictor(self) -> Predictor:
+        """What predicts.
+
+        Raises:
+            PlanError: the networks are of a class of the user's own, which was not given.
+        """
+        return self._made or Predictor(self._loaded)
 
     def predictions(self, data: Any, options: ReadOptions | None = None) -> Predictions:
         """Predict each row of a table, in its order, with warnings about what does not fit.
@@ -122,10 +141,11 @@ class Model:
         run, target = self.run, self.run.table.target
         count = len(run.shipped) or run.refitted
         widths = "-".join(map(str, (*run.network.hidden, run.network.outputs)))
+        kind = f"{widths}, {run.network.activation}" if run.network.module is None else run.network.module.name
         scores = run.scores or run.test
         lines = [
             f"Danlu model {run.name!r}: {target.task} of {', '.join(target.names)}, {len(run.table.columns)} columns",
-            f"  {count} networks ({widths}, {run.network.activation}), {run.rows.used:,} rows, {run.folds}",
+            f"  {count} networks ({kind}), {run.rows.used:,} rows, {run.folds}",
         ]
         if run.main_metric in scores:
             lines.append("  " + _score_line(run.main_metric, scores[run.main_metric]))
@@ -139,11 +159,18 @@ def _score_line(name: str, score: Score) -> str:
     return f"{name} {value}{between}, {score.kind}, {score.rows:,} rows"
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, net: Any = None) -> Model:
     """Load a model from its folder; its files are checked against their hashes first.
+
+    Arguments:
+        path: of the folder.
+        net: the class of your own that the model was trained with, or "FILE.py:CLASS"; without it such a model can be
+            shown, but not predict.
 
     Raises:
         ArtifactError: the folder is missing, is no model, is damaged, or is of another version.
+        PlanError: `net` is another class than the one that was trained.
     """
     loaded = read_artifact(Path(path))
-    return Model(loaded.run, loaded.tensors, loaded.arrays)
+    custom = None if net is None else find(net)
+    return Model(loaded.run, loaded.tensors, loaded.arrays, custom)

@@ -12,11 +12,11 @@ import torch
 from danlu.core import devices
 from danlu.core.errors import Interrupted
 from danlu.core.plan import Plan
-from danlu.core.records import Progress
+from danlu.core.records import Note, Progress
 from danlu.data import Examined, Folds, Target, watched
 from danlu.judging import metrics_for
 from danlu.networks import Network, Preparation
-from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train
+from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
 from danlu.population.losses import make_loss
 from danlu.workflow.material import Material, stack
 
@@ -35,6 +35,8 @@ class Shipped:
     fold_M: torch.Tensor
     refitted: bool = False
     """Whether they were trained anew on all rows."""
+    notes: tuple[Note, ...] = ()
+    """What is to be said of how they were trained."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return what the model's file holds, by name."""
@@ -131,7 +133,7 @@ class Trial:
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
         metric = metrics_for(self.examined.target.schema)[0]
         shelf = Shelf(self.matrices, self.preparation, scaled=make_loss(self.plan.loss or "mse").scaled)
-        return train(
+        return train_spread(
             self.network,
             shelf,
             rows,
@@ -152,17 +154,19 @@ class Trial:
             with suppress(Interrupted):
                 again = refit.train(on_progress, stop)
                 if not again.interrupted:
-                    return replace(refit._shipped(again), refitted=True)
+                    notes = tuple(dict.fromkeys((*trained.notes, *again.notes)))
+                    return replace(refit._shipped(again), refitted=True, notes=notes)
         return self._shipped(trained)
 
     def _shipped(self, trained: Trained) -> Shipped:
-        indices = tuple(member.index for member in trained.members if member.ended != "non-finite")
+        indices = tuple(member.index for member in trained.members if member.usable)
         return Shipped(
             indices=indices,
             preparation=self.preparation,
             weights_MP=trained.weights_MP[list(indices)],
             state_MS=trained.state_MS[list(indices)],
             fold_M=torch.tensor([trained.members[i].fold for i in indices]),
+            notes=trained.notes,
         )
 
 
