@@ -226,10 +226,11 @@ class Embeddings:
 
     Arguments:
         tables: slots and width of each.
+        prepared: width of the prepared inputs.
     """
 
-    def __init__(self, tables: tuple[Shape, ...]) -> None:
-        self.tables = tables
+    def __init__(self, tables: tuple[Shape, ...], prepared: int) -> None:
+        self.tables, self.prepared = tables, prepared
         ends = [0]
         for table in tables:
             ends.append(ends[-1] + table.shape[1])
@@ -237,12 +238,14 @@ class Embeddings:
         self.width = ends[-1]
 
     def forward(self, x_MBD: Tensor, slots_MBE: Tensor, own: Own) -> Tensor:
-        """Return numbers and embeddings side by side, `[M, B, D + W]`."""
+        """Return prepared inputs and embeddings side by side, `[M, B, D + W]`, and behind them what was split off."""
         if not self.tables:
             return x_MBD
-        before = x_MBD.shape[2]
-        out = own.space("inputs", (*x_MBD.shape[:2], before + self.width), x_MBD.dtype)
-        own.do(out[..., :before].copy_, x_MBD)
+        before, width = self.prepared, x_MBD.shape[2] + self.width
+        out = own.space("inputs", (*x_MBD.shape[:2], width), x_MBD.dtype)
+        own.do(out[..., :before].copy_, x_MBD[..., :before])
+        if x_MBD.shape[2] > before:
+            own.do(out[..., before + self.width :].copy_, x_MBD[..., before:])
         for i, ((begin, end), table) in enumerate(zip(self.places, own.views, strict=True)):
             own.do(_look_up_into, out[..., before + begin : before + end], table, slots_MBE[..., i])
         own.space.kept["slots"] = slots_MBE
@@ -250,7 +253,7 @@ class Embeddings:
 
     def backward(self, grad_MBF: Tensor, own: Own) -> None:
         """Add the rows of each slot up, in their order."""
-        slots_MBE, grad_MBF = own.space.kept["slots"], grad_MBF[..., -self.width :]
+        slots_MBE, grad_MBF = own.space.kept["slots"], grad_MBF[..., self.prepared :]
         for i, ((begin, end), into) in enumerate(zip(self.places, own.gradients, strict=True)):
             own.do(_add_up, into, slots_MBE[..., i], grad_MBF[..., begin:end])
 
@@ -282,19 +285,18 @@ def _one_hot(slots_MB: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     return (slots_MB.unsqueeze(2) == torch.arange(count, device=slots_MB.device)).to(dtype)
 
 
-def lay_layers(spec: NetworkSpec, prepared: int, width: int) -> list[Layer]:
+def lay_layers(spec: NetworkSpec, width: int) -> list[Layer]:
     """List the layers of an architecture in the order of computation.
 
     Arguments:
-        prepared: width of the prepared inputs.
-        width: the same with embeddings.
+        width: of the inputs, with embeddings.
     """
     layers: list[Layer] = []
     if spec.batch_norm_input:
         layers.append(BatchNorm("input.batch_norm", width, spec.batch_norm_momentum))
     bias = not spec.batch_norm_hidden or spec.init_bias != "default"
     for i, (inputs, outputs) in enumerate(pairwise((width, *spec.hidden))):
-        split = (0, outputs) if i or spec.batch_norm_input else (len(spec.layout.numbers), prepared)
+        split = 0 if i or spec.batch_norm_input else len(spec.layout.numbers)
         layers.append(Linear(f"hidden.{i}", inputs, outputs, bias, split=split, dropped=i > 0))
         if spec.batch_norm_hidden:
             layers.append(BatchNorm(f"hidden.{i}.batch_norm", outputs, spec.batch_norm_momentum))

@@ -22,7 +22,7 @@ class Linear(Layer):
     numbers in two parts, rounded and the rest (`split_numbers`): 8 bits would spoil a latitude.
 
     Arguments:
-        split: in a network's first layer, how many of the prepared inputs are numbers, and how many there are.
+        split: how many of the first inputs come in two parts where products are in bfloat16.
         dropped: whether dropout comes right before it: what that keeps is scaled up here, on the weights, which are
             fewer than the values.
     """
@@ -34,7 +34,7 @@ class Linear(Layer):
         outputs: int,
         bias: bool = True,
         *,
-        split: tuple[int, int] = (0, 0),
+        split: int = 0,
         dropped: bool = False,
     ) -> None:
         self.name, self.inputs, self.outputs, self.bias = name, inputs, outputs, bias
@@ -61,12 +61,8 @@ class Linear(Layer):
         x, weight = own.space.kept["operand"], own.space.kept["factor"]
         grad = own.cast("grad", grad_MBH, x.dtype)
         by_weight, into = _by_weight(x, grad, own), own.gradients[0]
-        n, prepared = self.split if own.low else (0, self.inputs)
-        own.do(into[:, :prepared].copy_, by_weight[:, :prepared])
-        if n:
-            own.do(into[:, :n].add_, by_weight[:, prepared : prepared + n])
-        if prepared < self.inputs and own.low:
-            own.do(into[:, prepared:].copy_, by_weight[:, prepared + n : self.inputs + n])
+        # Of inputs in two parts the rest is left out here: it is less than what rounds the gradient itself.
+        own.do(into.copy_, by_weight[:, : self.inputs])
         self._rescale(into, own)
         if self.bias:
             by_bias = own.space("by_bias", own.views[1].shape, grad.dtype)
@@ -74,9 +70,9 @@ class Linear(Layer):
             own.do(own.gradients[1].copy_, by_bias)
         if own.first:
             return grad
-        width = self.inputs + n
+        width = max(2, self.inputs)
         by_input = own.space("by_input", (*x.shape[:2], width), x.dtype)
-        return own.do(torch.bmm, grad, weight[:, :width].transpose(1, 2), out=by_input)
+        return own.do(torch.bmm, grad, weight[:, :width].transpose(1, 2), out=by_input)[..., : self.inputs]
 
     def _operands(self, x_MBF: Tensor, own: Own) -> tuple[Tensor, Tensor]:
         """Return input and weight as they are multiplied, and keep both for the way back."""
@@ -91,7 +87,7 @@ class Linear(Layer):
         else:
             x = own.cast("x", x_MBF, LOW)
             weight = self._scaled(weight, own)
-            weight = self._twice(weight, own) if self.split[0] else own.cast("weight", weight, LOW)
+            weight = self._twice(weight, own) if self.split else own.cast("weight", weight, LOW)
         space.kept["operand"], space.kept["factor"] = x, weight
         return x, weight
 
@@ -103,13 +99,10 @@ class Linear(Layer):
         return own.do(torch.mul, weight, own.step.kept_M11, out=scaled)
 
     def _twice(self, weight: Tensor, own: Own) -> Tensor:
-        """Return the weights for inputs that come split: behind the prepared ones, those of the numbers once more."""
-        n, prepared = self.split
-        low = own.space("weight", (len(weight), self.inputs + n, self.outputs), LOW)
-        own.do(low[:, :prepared].copy_, weight[:, :prepared])
-        own.do(low[:, prepared : prepared + n].copy_, low[:, :n])
-        if prepared < self.inputs:
-            own.do(low[:, prepared + n :].copy_, weight[:, prepared:])
+        """Return the weights for inputs that come in two parts: behind them all, those of the numbers once more."""
+        low = own.space("weight", (len(weight), self.inputs + self.split, self.outputs), LOW)
+        own.do(low[:, : self.inputs].copy_, weight)
+        own.do(low[:, self.inputs :].copy_, low[:, : self.split])
         return low
 
     def _widened(self, x: Tensor, own: Own) -> Tensor:
@@ -159,7 +152,7 @@ class Linear(Layer):
 
 
 def split_numbers(x: Tensor, numbers: int) -> Tensor:
-    """Return prepared inputs in bfloat16, and behind them what rounding took from the first of them.
+    """Return inputs in bfloat16, and behind them what rounding took from the first of them.
 
     Shape: [..., D] -> [..., D + numbers]. Together the two parts have 16 bits of the 24 of float32.
 

@@ -65,10 +65,9 @@ class Network:
         self.embedded = tuple(column for column in spec.layout.codes if column.width)
         tables = [(f"embedding.{column.name}.weight", (column.slots, column.width)) for column in self.embedded]
         self.tables = tuple(Shape(name, shape, "embedding") for name, shape in tables)
-        self.embeddings = Embeddings(self.tables)
-        prepared = prepared_width(spec.layout)
-        self.input_width = prepared + self.embeddings.width
-        self.layers = tuple(lay_layers(spec, prepared, self.input_width) if layers is None else layers)
+        self.embeddings = Embeddings(self.tables, prepared_width(spec.layout))
+        self.input_width = prepared_width(spec.layout) + self.embeddings.width
+        self.layers = tuple(lay_layers(spec, self.input_width) if layers is None else layers)
         self.drops = len(spec.hidden)
         self.parameters = _lay_out(
             [(shape.name, shape) for shape in self.tables]
