@@ -214,11 +214,11 @@ def test_processes_with_other_tables_are_refused(tmp_path: Path) -> None:
     for rank in range(2):
         write_csv(houses(seed=rank), tmp_path / f"{rank}.csv")
     (tmp_path / "own.py").write_text(
-        "import os, danlu\n"
+        "import os, sys, danlu\n"
         "try:\n"
         "    danlu.fit(os.environ['RANK'] + '.csv', 'price', epochs=2)\n"
         "except danlu.core.errors.DataError as error:\n"
-        "    print('refused:', error)\n",
+        "    sys.stdout.write(f'refused: {error}\\n')\n",  # at once, since the other process writes there too
         encoding="utf-8",
     )
     ended = torchrun(2, [], tmp_path, ["own.py"])

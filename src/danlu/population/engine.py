@@ -16,7 +16,7 @@ from torch import Tensor
 
 from danlu.core.plan import Plan
 from danlu.core.records import Breakdown, MemberRecord
-from danlu.networks import Network
+from danlu.networks import Network, Program
 from danlu.population.batches import Deck, Order, Rows, Shelf, Source
 from danlu.population.captured import bucket, capture
 from danlu.population.curves import Curves, Judge, judged_epochs
@@ -102,6 +102,7 @@ class Engine:
             self.judge()
             self.reporter.tell(self.epoch, len(self.alive))
             self._retire()
+        self._forget()
 
     def _regroup(self) -> None:
         """Find the folds of the active members, and what follows from them."""
@@ -125,6 +126,7 @@ class Engine:
         )
         self.feed = Feed(source, sizes, self.flat.weights_MP, fixed)
         self.next: Callable[[], None] | None = None
+        self.program: Program | None = None
 
     # A stretch of epochs
 
@@ -161,6 +163,7 @@ class Engine:
         before = self.flat.clone() if s >= self.least else None
         if self.next is None:
             program = self.step.record(self.feed)
+            self.program = program
             self.next = capture(program, (self.feed.t, self.feed.s), (*self.flat.tensors(), self.feed.loss_TM))
         else:
             self.next()
@@ -298,6 +301,13 @@ class Engine:
             }
         )
 
+    def _forget(self) -> None:
+        """Let go of the recorded step: program, step and passes hold each other, and with them all their tensors."""
+        if self.program is not None:
+            self.program.calls.clear()
+        self.step.run.owns.clear()
+        self.next = self.program = None
+
     def _places(self, chosen_A: np.ndarray) -> list[int]:
         """Return the places of living members that are chosen."""
         return self.alive[chosen_A[self.alive]].tolist()
@@ -318,6 +328,7 @@ class Engine:
         kept = [*self.alive.tolist(), *dead[: size - len(self.alive)].tolist()]
         self.alive = np.arange(len(self.alive))
         self.active = [self.active[place] for place in kept]
+        self._forget()
         self.flat = self.flat.select(kept)
         self.step = self.step.select(kept, self.flat)
         if self.stopping is not None:

@@ -149,18 +149,19 @@ def _group() -> dist.ProcessGroup:
             "this one was built without torch.distributed",
             "Start danlu without torchrun.",
         )
-    if not dist.is_initialized():
+    ours = not dist.is_initialized()
+    if ours:
         dist.init_process_group("gloo", timeout=MEET)
-        atexit.register(_close)
+    atexit.register(_close, ours)
     group = dist.new_group(backend="gloo", timeout=WAIT)
     assert isinstance(group, dist.ProcessGroup)
     return group
 
 
-def _close() -> None:
-    """Close the connections, where nobody else has: threads of theirs must not outlive the interpreter."""
+def _close(ours: bool) -> None:
+    """Let go of the connections: a thread of theirs that outlives the interpreter would abort the process."""
     _group.cache_clear()
-    if dist.is_initialized():
+    if ours and dist.is_initialized():
         dist.destroy_process_group()
 
 
