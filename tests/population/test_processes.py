@@ -233,11 +233,13 @@ def test_processes_tell_each_other_and_agree_on_errors(tmp_path: Path) -> None:
     assert first["unforeseen"] == ["RuntimeError", "process 1: ValueError: oh"]
     assert second["unforeseen"] == ["ValueError", "oh"]
     del first["unforeseen"], second["unforeseen"]
+    # How many threads gloo has at that moment is its own affair.
+    threads = first.pop("gloo"), second.pop("gloo")
     assert first == second
     assert first["all"] == [{"rank": 0, "text": "", "number": 0.1}, {"rank": 1, "text": "丹炉", "number": 1.1}]
     assert first["bits"]
     # A thread of gloo that outlives the interpreter ends the process with SIGABRT, now and then.
-    assert first["gloo"] or sys.platform != "linux"
+    assert all(threads) or sys.platform != "linux"
     assert not first["gloo left"]
     assert first["none"] is None
     assert first["second"] == ["DataError", "a, b. C."]
