@@ -60,9 +60,12 @@ class Linear(Layer):
             return self._narrow_backward(grad_MBH, own)
         x, weight = own.space.kept["operand"], own.space.kept["factor"]
         grad = own.cast("grad", grad_MBH, x.dtype)
-        by_weight, into = _by_weight(x, grad, own), own.gradients[0]
-        # Of inputs in two parts the rest is left out here: it is less than what rounds the gradient itself.
-        own.do(into.copy_, by_weight[:, : self.inputs])
+        rounded, into = x, own.gradients[0]
+        if self.split and own.low:
+            # Of inputs in two parts the rest is left out here: it is less than what rounds the gradient itself.
+            rounded = own.space("rounded", (*x.shape[:2], self.inputs), x.dtype)
+            own.do(rounded.copy_, x[..., : self.inputs])
+        own.do(into.copy_, _by_weight(rounded, grad, own)[:, : self.inputs])
         self._rescale(into, own)
         if self.bias:
             by_bias = own.space("by_bias", own.views[1].shape, grad.dtype)

@@ -68,7 +68,6 @@ class Network:
         self.embeddings = Embeddings(self.tables, prepared_width(spec.layout))
         self.input_width = prepared_width(spec.layout) + self.embeddings.width
         self.layers = tuple(lay_layers(spec, self.input_width) if layers is None else layers)
-        self.drops = len(spec.hidden)
         self.parameters = _lay_out(
             [(shape.name, shape) for shape in self.tables]
             + [(f"{layer.name}.{shape.name}", shape) for layer in self.layers for shape in layer.parameters]

@@ -11,9 +11,10 @@ from danlu.core.records import NetworkSpec
 Precision = Literal["float32", "bfloat16"]
 
 LEAST_WIDTH = 64
-"""From this width on products in bfloat16 are faster on processors that have them: measured beside float32 with batches
-of 256 rows, AdamW and 20 members 1.4 times at 32 units, 2.0 at 64, 2.1 at 128 and 2.5 at 256; with 5 members 1.2 at 64;
-with one member 0.7 at 32, 0.9 at 64, 1.2 at 128 and 1.6 at 256 (2 cores AMD EPYC Zen 5, torch 2.13.0)."""
+"""From this width on products in bfloat16 are faster on processors that have them, unless one member trains alone.
+Float32's time over bfloat16's, batches of 256 rows, three hidden layers, AdamW: 20 members 1.5 at 32 units, 2.1 at 64,
+2.1 at 128, 2.4 at 256; 5 members 1.15 at 64; one member 0.6 at 32, 0.9 at 64, 1.3 at 128, 2.0 at 256 (2 cores AMD EPYC
+Zen 5, torch 2.13.0, 2026-11-21, least of 5 or 6 runs)."""
 
 
 def can_bfloat16(device: torch.device) -> bool:
