@@ -57,13 +57,15 @@ class Drop:
     keys_M: Tensor
 
     def seeds(self, epoch: int, steps: Iterable[int]) -> Tensor:
-        """Return two 32-bit seeds a step and member, int32 of shape [S, M, 2]."""
+        """Return two 32-bit seeds a step and member, int32 of shape [S, M, 2]; the second is odd."""
         offsets = [_signed(epoch * _SPREAD[0] + step * _SPREAD[1] + _SPREAD[2], 64) for step in steps]
         x = self.keys_M ^ torch.tensor(offsets, device=self.keys_M.device)[:, None]
         x = _xor_shift(x, 30, 64).mul_(_MIX64[0])
         x = _xor_shift(x, 27, 64).mul_(_MIX64[1])
         x = _xor_shift(x, 31, 64)
-        return x.contiguous().view(torch.int32).view(*x.shape, 2)
+        seeds = x.contiguous().view(torch.int32).view(*x.shape, 2)
+        seeds[..., 1] |= 1
+        return seeds
 
     def kept(self) -> Tensor:
         """Return what kept values are multiplied by, `[M, 1, 1]` in the type of the rates: 1 / exact share kept."""
@@ -77,16 +79,15 @@ class Drop:
 def hash_into(x_MW: Tensor, seeds_M2: Tensor, do: Callable[..., Any], spare_MW: Tensor) -> None:
     """Fill int32 words with the hash of their positions and two seeds a member: four random bytes each.
 
-    Words with the same position are the same however many there are.
+    Words with the same position are the same however many there are. Positions come hashed; a step adds one round to
+    them, (position ^ seed) * odd seed: the high bits of that are 2-universal (Dietzfelbinger et al. 1997), and the low
+    ones are xored with them.
     """
     do(torch.bitwise_xor, _base(x_MW.shape[1], x_MW.device), seeds_M2[:, :1], out=x_MW)
-    for factor, shift in zip(_MIX32, (15, 16), strict=True):
-        do(x_MW.mul_, factor)
-        do(torch.bitwise_right_shift, x_MW, shift, out=spare_MW)
-        do(spare_MW.bitwise_and_, (1 << (32 - shift)) - 1)
-        do(x_MW.bitwise_xor_, spare_MW)
-        if shift == 15:
-            do(x_MW.add_, seeds_M2[:, 1:])
+    do(x_MW.mul_, seeds_M2[:, 1:])
+    do(torch.bitwise_right_shift, x_MW, 16, out=spare_MW)
+    do(spare_MW.bitwise_and_, 0xFFFF)
+    do(x_MW.bitwise_xor_, spare_MW)
 
 
 def keep_masks(seeds_M2: Tensor, dropped_M: Tensor, values: int, own: Own) -> Tensor:

@@ -124,6 +124,8 @@ class Own:
         moments: its slots of `state_MS`.
         gradients: its slots of the gradient, which backward fills; empty in evaluation.
         space: its own tensors between the passes, and for the next step.
+        scratch: tensors of all layers, for what nobody reads once the layer's pass, or the next layer's, is over. What
+            is written again soon is still in the processor's cache: batch norm alone took half as long again without.
         do: runs and records operations.
         step: what the step has besides values.
         low: whether its products are in bfloat16.
@@ -135,17 +137,22 @@ class Own:
     moments: Sequence[Tensor]
     gradients: Sequence[Tensor]
     space: Space
+    scratch: Space
     do: Program
     step: Step
     low: bool = False
     first: bool = False
     made: object = None
 
-    def cast(self, name: str, values: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the values in a type: themselves where they have it."""
+    def passing(self, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return a tensor of `scratch`; layers that ask for the same name, shape and type share it."""
+        return self.scratch(f"{name} {tuple(shape)} {dtype}", shape, dtype)
+
+    def cast(self, name: str, values: Tensor, dtype: torch.dtype, *, passing: bool = False) -> Tensor:
+        """Return the values in a type: themselves where they have it, else in a tensor that may be a passing one."""
         if values.dtype == dtype:
             return values
-        into = self.space(name, values.shape, dtype)
+        into = (self.passing if passing else self.space)(name, values.shape, dtype)
         self.do(into.copy_, values)
         return into
 

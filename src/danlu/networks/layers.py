@@ -45,9 +45,10 @@ class BatchNorm(Layer):
             do(inverse.rsqrt_)
         scale = space("scale", inverse.shape, weight.dtype)
         do(torch.mul, inverse, weight.unsqueeze(1), out=scale)
-        out = space("out", x_MBF.shape, weight.dtype)
+        # Rounded where products are: the layers that follow then have half the bytes to read.
+        rounded = x_MBF.dtype != weight.dtype
+        out = (own.passing if rounded else space)("spare", x_MBF.shape, weight.dtype)
         do(torch.addcmul, bias.unsqueeze(1), centred, scale, out=out)
-        # Rounded here where products are: the layers that follow then have half the bytes to read.
         return own.cast("rounded", out, x_MBF.dtype)
 
     def _centre(self, centred: Tensor, inverse: Tensor, own: Own) -> None:
@@ -56,7 +57,7 @@ class BatchNorm(Layer):
         assert step.share_MB1 is not None
         assert step.enough_M11 is not None
         mean, variance = (space(name, inverse.shape, inverse.dtype) for name in ("mean", "variance"))
-        spare = space("spare", centred.shape, centred.dtype)
+        spare = own.passing("spare", centred.shape, centred.dtype)
         running_mean, running_variance = (moment.unsqueeze(1) for moment in own.moments)
         _weighted_sum(centred, step.share_MB1, mean, spare, do)
         do(torch.where, step.enough_M11, mean, running_mean, out=mean)
@@ -79,7 +80,7 @@ class BatchNorm(Layer):
         space, do, centred = own.space, own.do, own.space.kept["centred"]
         assert own.step.moved_MB1 is not None
         inverse, scale = space.kept["inverse"], space.kept["scale"]
-        grad, spare = (space(name, centred.shape, centred.dtype) for name in ("grad", "spare"))
+        grad, spare = (own.passing(name, centred.shape, centred.dtype) for name in ("moved", "spare"))
         by_scale, by_shift = (gradient.unsqueeze(1) for gradient in own.gradients)
         do(grad.copy_, grad_MBH)
         do(torch.mul, grad, centred, out=spare)
@@ -165,7 +166,7 @@ class Activate(Layer):
         grad = own.cast("grad", grad_MBH, after.dtype)
         if self.activation == "relu":
             # Integers of 1 where the unit is alive, else 0; times the bits of the gradient.
-            alive = own.space("alive", after.shape, bits(after).dtype)
+            alive = own.passing("alive", after.shape, bits(after).dtype)
             own.do(torch.clamp, bits(after), 0, 1, out=alive)
             own.do(bits(grad).mul_, alive)
             return grad
@@ -186,17 +187,23 @@ class Activate(Layer):
 class Dropout(Layer):
     """Dropout by hash, written over its input; nothing unless training with a `Drop`.
 
-    What is kept is scaled up by the Linear behind it.
+    What is kept is scaled up by the Linear behind it. Behind a ReLU that it writes over, the way back is the ReLU's
+    alone: its gradient is 0 wherever its output is.
+
+    Arguments:
+        index: of its mask.
+        behind_relu: whether the layer before it is a ReLU.
     """
 
-    def __init__(self, name: str, index: int, width: int) -> None:
-        self.name, self.index, self.width = name, index, width
+    def __init__(self, name: str, index: int, width: int, behind_relu: bool = False) -> None:
+        self.name, self.index, self.width, self.behind_relu = name, index, width, behind_relu
 
     def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Set some values of `[M, B, H]` to 0."""
         if not own.step.masks:
             return x_MBF
         x, mask = x_MBF, own.step.masks[self.index]
+        own.made = self.behind_relu and x.is_contiguous()
         if not x.is_contiguous():
             x = own.space("x", x_MBF.shape, x_MBF.dtype)
             own.do(x.copy_, x_MBF)
@@ -210,7 +217,7 @@ class Dropout(Layer):
 
     def backward(self, grad_MBH: Tensor, own: Own, /) -> Tensor:
         """Let the gradient of dropped values be 0."""
-        if not own.step.masks:
+        if not own.step.masks or own.made:
             return grad_MBH
         mask = own.space.kept["mask"]
         grad = own.cast("grad", grad_MBH, _FLOATS[mask.dtype])
@@ -297,13 +304,13 @@ def lay_layers(spec: NetworkSpec, width: int) -> list[Layer]:
     bias = not spec.batch_norm_hidden or spec.init_bias != "default"
     for i, (inputs, outputs) in enumerate(pairwise((width, *spec.hidden))):
         split = 0 if i or spec.batch_norm_input else len(spec.layout.numbers)
-        layers.append(Linear(f"hidden.{i}", inputs, outputs, bias, split=split, dropped=i > 0))
+        layers.append(Linear(f"hidden.{i}", inputs, outputs, bias, split=split, dropped=i > 0, side=i % 2))
         if spec.batch_norm_hidden:
             layers.append(BatchNorm(f"hidden.{i}.batch_norm", outputs, spec.batch_norm_momentum))
         if spec.layer_norm:
             layers.append(LayerNorm(f"hidden.{i}.layer_norm", outputs))
         layers.append(Activate(f"hidden.{i}.activation", spec.activation, outputs))
-        layers.append(Dropout(f"hidden.{i}.dropout", i, outputs))
+        layers.append(Dropout(f"hidden.{i}.dropout", i, outputs, spec.activation == "relu"))
     last = spec.hidden[-1] if spec.hidden else width
-    layers.append(Linear("output", last, spec.outputs, dropped=bool(spec.hidden)))
+    layers.append(Linear("output", last, spec.outputs, dropped=bool(spec.hidden), side=len(spec.hidden) % 2))
     return layers

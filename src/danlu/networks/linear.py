@@ -25,6 +25,8 @@ class Linear(Layer):
         split: how many of the first inputs come in two parts where products are in bfloat16.
         dropped: whether dropout comes right before it: what that keeps is scaled up here, on the weights, which are
             fewer than the values.
+        side: which of two passing tensors takes the gradient by its inputs: neighbours, of which one reads the
+            other's, differ.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class Linear(Layer):
         *,
         split: int = 0,
         dropped: bool = False,
+        side: int = 0,
     ) -> None:
         self.name, self.inputs, self.outputs, self.bias = name, inputs, outputs, bias
-        self.split, self.dropped = split, dropped
+        self.split, self.dropped, self.by_input = split, dropped, f"by_input {side}"
         self.narrow = outputs < NARROW
         weight = Shape("weight", (inputs, outputs), "weight", inputs)
         self.parameters = (weight, Shape("bias", (outputs,), "bias", inputs)) if bias else (weight,)
@@ -59,7 +62,7 @@ class Linear(Layer):
         if self.narrow and not own.low:
             return self._narrow_backward(grad_MBH, own)
         x, weight = own.space.kept["operand"], own.space.kept["factor"]
-        grad = own.cast("grad", grad_MBH, x.dtype)
+        grad = own.cast("grad", grad_MBH, x.dtype, passing=True)
         rounded, into = x, own.gradients[0]
         if self.split and own.low:
             # Of inputs in two parts the rest is left out here: it is less than what rounds the gradient itself.
@@ -74,7 +77,7 @@ class Linear(Layer):
         if own.first:
             return grad
         width = max(2, self.inputs)
-        by_input = own.space("by_input", (*x.shape[:2], width), x.dtype)
+        by_input = own.passing(self.by_input, (*x.shape[:2], width), x.dtype)
         return own.do(torch.bmm, grad, weight[:, :width].transpose(1, 2), out=by_input)[..., : self.inputs]
 
     def _operands(self, x_MBF: Tensor, own: Own) -> tuple[Tensor, Tensor]:
@@ -151,7 +154,10 @@ class Linear(Layer):
             do(_sum_long, grad[:, : self.outputs], own.gradients[1])
         if own.first:
             return grad_MBH
-        return _few(grad.transpose(1, 2), turned, "by_input", own)[..., : self.inputs]
+        if self.outputs == 1:
+            by_input = own.passing(self.by_input, (len(x), x.shape[1], self.inputs), x.dtype)
+            return do(torch.mul, grad[:, :1].transpose(1, 2), turned[:, :1, : self.inputs], out=by_input)
+        return _few(grad.transpose(1, 2), turned, self.by_input, own)[..., : self.inputs]
 
 
 def split_numbers(x: Tensor, numbers: int) -> Tensor:
@@ -209,7 +215,7 @@ def _by_weight(x_MBI: Tensor, grad_MBO: Tensor, own: Own) -> Tensor:
         grad_MBO = _padded(grad_MBO, more_outputs, own)
     if twice:
         x_MBI, grad_MBO = x_MBI.expand(2, -1, -1), grad_MBO.expand(2, -1, -1)
-    out = own.space("by_weight", (len(x_MBI), x_MBI.shape[2], grad_MBO.shape[2]), x_MBI.dtype)
+    out = own.passing("by_weight", (len(x_MBI), x_MBI.shape[2], grad_MBO.shape[2]), x_MBI.dtype)
     return own.do(torch.bmm, x_MBI.transpose(1, 2), grad_MBO, out=out)[:members, :inputs, :outputs]
 
 

@@ -154,7 +154,7 @@ class Pass:
         self.network, self.low = network, low
         self.weights_MP, self.state_MS = weights_MP, state_MS
         self.gradient_MP = torch.zeros_like(weights_MP if gradient else weights_MP[:, :0])
-        self.spaces = [Space(weights_MP.device) for _ in range(len(network.layers) + 1)]
+        self.spaces = [Space(weights_MP.device) for _ in range(len(network.layers) + 2)]
         self.views, self.moments = _views(weights_MP, network.parameters), _views(state_MS, network.state)
         self.gradients = _views(self.gradient_MP, network.parameters) if gradient else []
         self.owns: list[Own] = []
@@ -173,7 +173,8 @@ class Pass:
         """
         network, tables = self.network, len(self.network.tables)
         do = do or Program(record=False)
-        own = Own(self.views[:tables], (), self.gradients[:tables], self.spaces[-1], do, step)
+        *spaces, outer, scratch = self.spaces
+        own = Own(self.views[:tables], (), self.gradients[:tables], outer, scratch, do, step)
         own.step = step = _with_moments(self._with_masks(step, prepared.x_KBD.shape[1], own), own)
         x = network.embeddings.forward(*prepared, own)
         self.owns = []
@@ -182,7 +183,7 @@ class Pass:
             until, last = used + len(layer.parameters), kept + len(layer.state)
             parts = (self.views[used:until], self.moments[kept:last], self.gradients[used:until])
             low = self.low and step.training and _may_be_low(network, i)
-            self.owns.append(Own(*parts, self.spaces[i], do, step, low, first=i == 0 and not tables))
+            self.owns.append(Own(*parts, spaces[i], scratch, do, step, low, first=i == 0 and not tables))
             used, kept = until, last
             x = layer.forward(x, self.owns[-1])
             if watch is not None:
