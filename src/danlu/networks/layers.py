@@ -164,6 +164,9 @@ class Activate(Layer):
         """Return the gradient by the input; ReLU's at 0 is 0."""
         after = own.space.kept["after"]
         grad = own.cast("grad", grad_MBH, after.dtype)
+        if self.activation == "relu" and after.dtype != torch.bfloat16:
+            own.do(_aten.threshold_backward.grad_input, grad, after, 0, grad_input=grad)
+            return grad
         if self.activation == "relu":
             # Integers of 1 where the unit is alive, else 0; times the bits of the gradient.
             alive = own.passing("alive", after.shape, bits(after).dtype)

@@ -71,9 +71,10 @@ class Linear(Layer):
         own.do(into.copy_, _by_weight(rounded, grad, own)[:, : self.inputs])
         self._rescale(into, own)
         if self.bias:
-            by_bias = own.space("by_bias", own.views[1].shape, grad.dtype)
+            by_bias = own.gradients[1] if not own.low else own.passing("by_bias", own.views[1].shape, grad.dtype)
             own.do(torch.sum, grad, 1, out=by_bias)
-            own.do(own.gradients[1].copy_, by_bias)
+            if own.low:
+                own.do(own.gradients[1].copy_, by_bias)
         if own.first:
             return grad
         width = max(2, self.inputs)
