@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from danlu.artifact.store import Loaded
-from danlu.core.errors import ArtifactError, DataError, PlanError
+from danlu.core.errors import ArtifactError, DataError, PlanError, SchemaError
 from danlu.core.records import Note, Score, TargetSchema
 from danlu.data import Conformed, RawTable, conform
+from danlu.data.images import ImageSet, conform_labelled
 from danlu.features import Encoded, encode
 from danlu.judging import score
 from danlu.networks import Preparation, predict, to_torch
 from danlu.networks.build import both_classes, make_network
 from danlu.networks.custom import Custom
+from danlu.networks.preparation import encoded_width
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,7 +106,7 @@ class Predictor:
             raise _unfit(f"weights are {tuple(self.weights_MP.shape)}, {self.network.size} belong to a member")
         if self.state_MS.shape != (members, self.network.state_size) or self.fold_M.shape != (members,):
             raise _unfit(f"moments are {tuple(self.state_MS.shape)} and folds {tuple(self.fold_M.shape)}")
-        x_NF = np.zeros((1, len(layout.numbers)), self.run.resolved.dtype)
+        x_NF = np.zeros((1, encoded_width(layout)), self.run.resolved.dtype)
         try:
             shape = self._mean(x_NF, np.zeros((1, len(layout.codes)), np.int32)).shape
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
@@ -117,16 +119,16 @@ class Predictor:
         """The target's schema."""
         return self.run.table.target
 
-    def encode(self, raw: RawTable) -> tuple[Encoded, tuple[Note, ...]]:
-        """Return the matrices of all rows in order, and what was unusual about the table.
+    def encode(self, raw: RawTable | ImageSet) -> tuple[Encoded, tuple[Note, ...]]:
+        """Return the matrices of all rows in order, and what was unusual about the table or the images.
 
         Raises:
-            SchemaError: the table does not fit the model.
+            SchemaError: it does not fit the model.
         """
-        conformed = conform(raw, self.run.table, with_target=False)
+        conformed = self._conform(raw, with_target=False)
         return self._encoded(conformed), conformed.warnings
 
-    def predict(self, raw: RawTable) -> Predictions:
+    def predict(self, raw: RawTable | ImageSet) -> Predictions:
         """Predict every row, in order: the mean over members of numbers, or of probabilities.
 
         Raises:
@@ -136,14 +138,14 @@ class Predictor:
         encoded, warnings = self.encode(raw)
         return Predictions(self.values(encoded), self.target, warnings)
 
-    def truth(self, raw: RawTable) -> Conformed:
+    def truth(self, raw: RawTable | ImageSet) -> Conformed:
         """Return the rows that have a target, with it: `.target.values`, `.kept` row numbers, `.warnings`.
 
         Raises:
             SchemaError: the table does not fit the model, or lacks the target.
             DataError: no row has a target.
         """
-        conformed = conform(raw, self.run.table, with_target=True)
+        conformed = self._conform(raw, with_target=True)
         if conformed.target is None or not len(conformed.kept):
             names = ", ".join(self.target.names)
             raise DataError(
@@ -151,7 +153,7 @@ class Predictor:
             )
         return conformed
 
-    def score(self, raw: RawTable, *, kind: str = "test") -> tuple[dict[str, Score], tuple[Note, ...]]:
+    def score(self, raw: RawTable | ImageSet, *, kind: str = "test") -> tuple[dict[str, Score], tuple[Note, ...]]:
         """Score the model on rows it has not seen; rows without a target are left out. All rows count alike.
 
         Raises:
@@ -188,6 +190,15 @@ class Predictor:
     def to_torch(self) -> nn.Module:
         """Return a plain `torch.nn.Module` in evaluation mode: `forward(x_NF, codes_NQ)` gives [N, C]."""
         return to_torch(self.network, self.preparation, self.weights_MP, self.state_MS, self.fold_M)
+
+    def _conform(self, raw: RawTable | ImageSet, *, with_target: bool) -> Conformed:
+        schema = self.run.table
+        if isinstance(raw, ImageSet) != (schema.image is not None):
+            wanted, got = ("images", "a table") if schema.image is not None else ("a table", "images")
+            raise SchemaError(f"the model learnt from {wanted}", f"got {got}", f"Give it {wanted}.")
+        if isinstance(raw, ImageSet):
+            return conform_labelled(raw, schema, with_target=with_target)
+        return conform(raw, schema, with_target=with_target)
 
     def _encoded(self, conformed: Conformed) -> Encoded:
         return encode(conformed.table, self.run.table, self.run.resolved.dtype)

@@ -54,16 +54,16 @@ def predict_command(
         raise PlanError("`keep` belongs to a table", "got --json without a file", "Give -o FILE, or leave it out.")
     if output is not None and to_file:
         check_new_file(Path(output), force=force)
-    from danlu.data import write  # noqa: PLC0415  loads pyarrow
+    from danlu.data import RawTable, write  # noqa: PLC0415  loads pyarrow
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
     loaded = load(model, net=net)
     raw = loaded.read(data, reading(settings, loaded.run.plan))
     predictions = loaded.predictions(raw)
-    columns = predictions.columns(proba=proba)
+    columns = _named(raw, kept) | predictions.columns(proba=proba)
     say_notes(err(), predictions.warnings)
     if to_file or not as_json:
-        write(output or "-", columns, keep=raw, keep_names=kept, force=force)
+        write(output or "-", columns, keep=raw if isinstance(raw, RawTable) else None, keep_names=kept, force=force)
     rows = len(next(iter(columns.values())))
     if as_json:
         answer: dict[str, Any] = {"model": model, "data": data, "rows": rows, "output": output}
@@ -71,3 +71,18 @@ def predict_command(
         print_json(answer | ({} if to_file else {"predictions": columns}))
     elif to_file:
         err().print(f"{rows:,} predictions in {output}", soft_wrap=True)
+
+
+def _named(raw: Any, kept: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Return a column with the file of each image; nothing for a table, or for images without files.
+
+    Raises:
+        PlanError: columns of images are to be kept.
+    """
+    from danlu.data.images import ImageSet  # noqa: PLC0415  loads numpy
+
+    if not isinstance(raw, ImageSet):
+        return {}
+    if kept:
+        raise PlanError("`keep` belongs to a table", "got images", "Leave it out: their files are named.")
+    return {} if raw.names is None else {"file": list(raw.names)}

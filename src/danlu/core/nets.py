@@ -7,7 +7,7 @@ from typing import Any
 
 from danlu.core.errors import nearest
 
-NETS = ("auto", "linear", "mlp")
+NETS = ("auto", "linear", "mlp", "cnn")
 IN_PYTHON = " (given in Python)"
 """What stands behind the name of a user's class in a plan where no file was named."""
 

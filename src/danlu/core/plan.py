@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from danlu.core.agree import contradictions
 from danlu.core.errors import PlanError, nearest
-from danlu.core.nets import check_net, is_own
+from danlu.core.nets import check_net
 
 Task = Literal["regression", "classification"]
 KindName = Literal["number", "category", "yes/no", "date", "text", "id", "drop"]
@@ -98,6 +99,29 @@ def with_numbers(names: tuple[str, ...], most: int) -> Any:
     return check
 
 
+AUGMENTS = ("flip", "shift", "rotate", "cutout")
+
+
+def check_augment(value: Any) -> Any:
+    """Read ways to augment: "flip,shift:2", or "none"; each name at most once, with one number above 0.
+
+    >>> check_augment("flip,shift:2"), check_augment("none")
+    (('flip', 'shift:2'), ())
+    """
+    names = split_names(value)
+    if not isinstance(names, list | tuple):
+        return value
+    names = tuple(name for name in names if name != "none")
+    for name in names:
+        with_numbers(AUGMENTS, 1)(name)
+        kind, number = (*str(name).split(":"), "1")[:2]
+        if not 0 < float(number) <= 180 or (kind == "flip" and ":" in name):
+            raise ValueError(f"must have a number above 0 after {kind}, got {name!r}")
+    if len({str(name).partition(":")[0] for name in names}) < len(names):
+        raise ValueError(f"must name each way once, got {', '.join(names)!r}")
+    return names
+
+
 def split_setting(text: str) -> tuple[str, tuple[float, ...]]:
     """Split "step:30:0.1" into its name and its numbers.
 
@@ -139,6 +163,11 @@ class Plan(BaseModel):
     quote: str | None = setting(None, "data", "Quote character, or 'none'; detected.", min_length=1)
     header: bool | None = setting(None, "data", "Whether the first row names the columns; detected.")
     missing: Names | None = setting(None, "data", "Marks of a missing value, instead of the usual ones.")
+    images: str | None = setting(None, "data", "Column of paths, where the table is one of images.")
+    resize: str | None = setting(
+        None, "data", "Pixels of images: 64, 96x64, 96x64:crop or :pad; images of several sizes: at most 64."
+    )
+    colour: Literal["grey", "colour"] | None = setting(None, "data", "Images as grey or colour; as they are.")
 
     # --- rows
     test: str | None = setting(None, "rows", "Table that is scored once, at the end.")
@@ -160,13 +189,28 @@ class Plan(BaseModel):
     weight: str | None = setting(None, "rows", "Column of row weights.")
     refit: bool = setting(False, "rows", "Ship networks trained on all rows instead of the fold members.")
     watch_test: bool = setting(False, "rows", "Show the test curve while training; the score is marked as watched.")
+    learning_curve: bool = setting(False, "rows", "Train on growing shares of the rows too: what would more bring?")
 
     # --- network
     net: Annotated[str, BeforeValidator(check_net)] = setting(
-        "auto", "network", "auto (the tuned recipe), linear, mlp, or your own class: FILE.py:CLASS."
+        "auto", "network", "auto (the tuned recipe), linear, mlp, cnn (images), or your own class: FILE.py:CLASS."
     )
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...] | None, BeforeValidator(parse_hidden)] = (
         setting(None, "network", "Hidden widths: 256,128 or 130x20.", "Use hidden=256,128.")
+    )
+    conv: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...] | None, BeforeValidator(parse_hidden)] = setting(
+        None, "network", "Channels of the convolutions of net cnn: 6,16; a small residual network.", "Use conv=16,32."
+    )
+    kernel: int | None = setting(None, "network", "Rows and columns of convolutions (3).", "Use kernel=3.", ge=1, le=31)
+    padding: int | Literal["same"] | None = setting(
+        None, "network", "Zeros around an image before a convolution (0), or same: as many as keep its size."
+    )
+    pool: Literal["none", "max", "average"] | None = setting(
+        None, "network", "Pooling of 2 x 2 pixels after each convolution (none)."
+    )
+    residual: bool | None = setting(None, "network", "Whether net cnn is the residual one (where conv is not given).")
+    augment: Annotated[tuple[str, ...] | None, BeforeValidator(check_augment)] = setting(
+        None, "network", "Images at random: flip, shift:2 (pixels), rotate:10 (degrees), cutout:8.", "Use shift:2."
     )
     activation: Activation | None = setting(None, "network", "Activation of hidden layers (relu).")
     batch_norm: Annotated[tuple[Normalised, ...] | None, BeforeValidator(split_names)] = setting(
@@ -233,95 +277,10 @@ class Plan(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Plan:
-        for wrong, message in _contradictions(self):
+        for wrong, message in contradictions(self):
             if wrong:
                 raise ValueError(message)
         return self
-
-
-def _contradictions(plan: Plan) -> list[tuple[bool, str]]:
-    """List what no plan may ask for together: (whether it does; rule, fact and remedy)."""
-    return [*_row_contradictions(plan), *_network_contradictions(plan), *_training_contradictions(plan)]
-
-
-def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
-    ways = [name for name in ("folds", "holdout", "fold_column") if getattr(plan, name) is not None]
-    order = plan.time is not None or plan.group is not None
-    return [
-        (len(ways) > 1, f"rows can be divided in one way only, got `{'` and `'.join(ways)}`. Give one of them."),
-        (
-            plan.time is not None and plan.group is not None,
-            "`time` and `group` cannot both decide the folds, got both. Give one of them.",
-        ),
-        (
-            plan.fold_column is not None and order,
-            "`fold_column` gives the folds itself, got `time` or `group` as well. Give one of them.",
-        ),
-        (
-            bool(plan.repeats and plan.repeats > 1 and (plan.fold_column or (plan.time and plan.holdout is None))),
-            f"`repeats` need folds drawn at random, got {plan.repeats} with given or ordered ones. Use repeats=1.",
-        ),
-        (
-            plan.watch_test and plan.test is None,
-            "`watch_test` needs a test table, got none. Give `test` too.",
-        ),
-        (
-            plan.refit and plan.holdout == 0,
-            "`refit` needs judged rows, got holdout=0, which already trains on all rows. Leave one of them out.",
-        ),
-    ]
-
-
-def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
-    layers = ("hidden", "activation", "batch_norm", "batch_norm_momentum", "layer_norm", "init", "init_bias")
-    named = [name for name in layers if getattr(plan, name) is not None]
-    return [
-        (
-            is_own(plan.net) and bool(named),
-            f"a class of your own decides its layers, got `{named[0] if named else ''}` too. Leave it out.",
-        ),
-        (
-            is_own(plan.net) and plan.precision == "bfloat16",
-            "a class of your own computes in float32 or float64, got `precision` bfloat16. Leave it out.",
-        ),
-        (
-            plan.net == "linear" and bool(plan.hidden),
-            "`net` linear has no hidden layers, got `hidden`. Use net=mlp, or leave `hidden` out.",
-        ),
-        (
-            plan.net == "linear" and plan.activation is not None,
-            "`net` linear has no activation, got `activation`. Use net=mlp, or leave it out.",
-        ),
-        (
-            plan.batch_norm_momentum is not None and not plan.batch_norm,
-            "`batch_norm_momentum` needs batch norm, got none. Give batch_norm=input,hidden.",
-        ),
-    ]
-
-
-def _training_contradictions(plan: Plan) -> list[tuple[bool, str]]:
-    with_momentum = plan.optimizer in ("sgd", "rmsprop")
-    few = isinstance(plan.batch_size, int) and plan.batch_size < 1
-    return [
-        (few, f"`batch_size` must be at least 1, got {plan.batch_size}. Use batch_size=256, or all."),
-        (
-            plan.nesterov and plan.optimizer != "sgd",
-            f"`nesterov` belongs to optimizer sgd, got {plan.optimizer or 'none'}. Use optimizer=sgd.",
-        ),
-        (plan.nesterov and not plan.momentum, "`nesterov` needs momentum, got none. Use momentum=0.9."),
-        (
-            bool(plan.momentum) and not with_momentum,
-            f"`momentum` belongs to optimizer sgd or rmsprop, got {plan.optimizer or 'none'}. Use optimizer=sgd.",
-        ),
-        (
-            plan.dtype == "float64" and plan.precision is not None,
-            f"`precision` belongs to dtype float32, got {plan.precision} with float64. Leave one of them out.",
-        ),
-        (
-            plan.patience is not None and not plan.early_stopping,
-            "`patience` belongs to early stopping, which is off. Use early_stopping=true, or leave it out.",
-        ),
-    ]
 
 
 def make_plan(**settings: Any) -> Plan:

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from danlu.core.checks import Checks
 from danlu.core.plan import Plan, Task
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from danlu.core.record import Record
 
 Kind = Literal["number", "category", "yes/no", "date"]
 
@@ -57,6 +52,27 @@ class TargetSchema(Record):
     """Width of the network's last layer: targets of a regression, classes (2 for two) of a classification."""
 
 
+class ImageSchema(Record):
+    """What a model expects of an image, and how others are brought to it."""
+
+    channels: int
+    """1: grey, 3: red, green, blue."""
+    height: int
+    width: int
+    resize: str = ""
+    """Rule by which images of another size are brought to this one; empty: they are refused."""
+    values: Literal["uint8", "float"] = "uint8"
+    """Whole numbers from 0 to 255, or floats as they were given."""
+    low: float = 0.0
+    high: float = 255.0
+    """Least and greatest value: the ends of the range of uint8, or those seen in floats."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
 class LeftOut(Record):
     """A column that the network does not see, and why."""
 
@@ -65,12 +81,14 @@ class LeftOut(Record):
 
 
 class Schema(Record):
-    """What a model expects of a table."""
+    """What a model expects of a table, or of images."""
 
     columns: tuple[ColumnSchema, ...]
     target: TargetSchema
     left_out: tuple[LeftOut, ...] = ()
     header: bool = True
+    image: ImageSchema | None = None
+    """What it expects of images; it has no columns then."""
 
 
 class CodeColumn(Record):
@@ -89,6 +107,8 @@ class FeatureLayout(Record):
     indicators: tuple[int, ...] = ()
     """Positions in `numbers` that get a second input, 1 where the cell is missing."""
     codes: tuple[CodeColumn, ...] = ()
+    image: tuple[int, int, int] | None = None
+    """Channels, height and width, where the matrix holds pixels, row by row of a channel; it has no `numbers` then."""
 
 
 class ModuleSpec(Record):
@@ -102,6 +122,18 @@ class ModuleSpec(Record):
     """SHA-256 of the names and shapes of what it stores."""
     own_dropout: bool = True
     """Whether `nn.Dropout` has its own rates, not the `dropout` of the network."""
+
+
+class ConvSpec(Record):
+    """The convolutions of a network: as many as there are `channels`, each with its activation and pooling."""
+
+    channels: tuple[int, ...]
+    kernel: int = 3
+    padding: int | Literal["same"] = "same"
+    pool: Literal["none", "max", "average"] = "none"
+    batch_norm: bool = False
+    residual: bool = False
+    """Whether it is the small residual network: a block at each width, and at the end each channel's greatest value."""
 
 
 class NetworkSpec(Record):
@@ -124,6 +156,10 @@ class NetworkSpec(Record):
     """What turns the last layer's outputs into a prediction; `identity` outputs are unscaled as well."""
     module: ModuleSpec | None = None
     """A user's own class in the place of all layers."""
+    conv: ConvSpec | None = None
+    """Convolutions before the hidden layers, of images."""
+    mirrored: bool = False
+    """Whether a prediction is the mean of that of an image and that of its mirror image."""
 
 
 class Note(Record):
@@ -193,6 +229,59 @@ class Score(Record):
     one_member: float | None = None
 
 
+class LearningPoint(Record):
+    """One size of a learning curve: how good networks are that learnt from so many rows.
+
+    `value`, `low` and `high` are as in `Score`; `mean` and `spread` (standard deviation) are of single networks, each on
+    its own judged rows, `train` is their mean on the rows that they learnt from.
+    """
+
+    rows: int
+    """Rows that a network learnt from: the mean over folds, rounded."""
+    share: float
+    """Of the rows that it would learn from without a learning curve."""
+    epochs: int
+    networks: int
+    value: float | None
+    low: float | None
+    high: float | None
+    mean: float | None
+    spread: float | None
+    train: float | None
+
+
+class Doubling(Record):
+    """What twice the rows bring: the metric with `rows`, and the share of the error that is saved."""
+
+    rows: int
+    value: float
+    low: float | None
+    high: float | None
+    saved: float
+    saved_low: float | None
+    saved_high: float | None
+    exponent: float | None = None
+    """Of the law that the curve follows, where this is an expectation and not a measurement."""
+
+
+class LearningCurve(Record):
+    """How the main metric depends on the number of rows learnt from; all sizes are judged on the same rows."""
+
+    metric: str
+    kind: str
+    """As in `Score`."""
+    drawn: str
+    """How the rows of a size were drawn, in words."""
+    points: tuple[LearningPoint, ...]
+    """From the smallest size to the largest, which is that of the run itself."""
+    last: Doubling | None = None
+    """Measured: all rows against half of them."""
+    next: Doubling | None = None
+    """Expected of twice the rows; None where the curve follows no law."""
+    words: str
+    """What doubling the rows brings, in a sentence or two."""
+
+
 class Rows(Record):
     """How many rows were read, left out and used."""
 
@@ -234,11 +323,14 @@ class Run(Record):
     """Members that predict, or empty when networks were refitted on all rows."""
     refitted: int = 0
     scores: dict[str, Score]
-    test: dict[str, Score] = {}
+    test: dict[str, Score] = Field(default_factory=dict)
     baselines: dict[str, dict[str, float | None]]
     """Metrics of `linear`, and of `mean` or `majority`, on the rows that `scores` are of."""
-    test_baselines: dict[str, dict[str, float | None]] = {}
+    test_baselines: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     """The same on the test table, learnt from all rows of the other one."""
+    learning_curve: LearningCurve | None = None
+    """Where it was asked for."""
+    checks: Checks = Checks()
     findings: tuple[Finding, ...] = ()
     inferred: tuple[Note, ...] = ()
     seconds: dict[str, float]

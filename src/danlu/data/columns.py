@@ -27,10 +27,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The feature columns of a table, in its order."""
+    """The feature columns of a table, in its order; or images, `pixels_NKHW`, and no columns."""
 
     columns: tuple[Column, ...]
     rows: int
+    pixels_NKHW: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Columns of a table as a float matrix and a matrix of codes. No statistic here is learnt from rows."""
+"""Columns of a table, or pixels, as a float matrix and a matrix of codes. No statistic here is learnt from rows."""
 
 from __future__ import annotations
 

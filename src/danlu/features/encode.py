@@ -19,7 +19,10 @@ LARGEST = 1e18
 
 @dataclass(frozen=True)
 class Encoded:
-    """Both matrices: `x` floats `[N, F]`, NaN missing; `codes` int32 `[N, Q]`, 0 unseen, 1 missing, 2 and up levels."""
+    """Both matrices: `x` floats `[N, F]`, NaN missing; `codes` int32 `[N, Q]`, 0 unseen, 1 missing, 2 and up levels.
+
+    Of images `x` holds the pixels, one channel behind the other, row by row, as uint8 where they are whole numbers.
+    """
 
     x: np.ndarray
     codes: np.ndarray
@@ -34,6 +37,8 @@ def encode(table: Table, schema: Schema, dtype: Literal["float32", "float64"] = 
     Shape:
         x [N, F], codes [N, Q]: as `layout` names them.
     """
+    if table.pixels_NKHW is not None:
+        return Encoded(table.pixels_NKHW.reshape(table.rows, -1), np.zeros((table.rows, 0), np.int32))
     width = sum(len(number_names(column)) for column in schema.columns)
     x_NF = np.empty((table.rows, width), dtype=dtype)
     codes_NQ = np.empty((table.rows, sum(c.kind == "category" for c in schema.columns)), dtype=np.int32)

@@ -39,7 +39,7 @@ def number_names(column: ColumnSchema) -> list[str]:
 
 
 def layout(schema: Schema, *, onehot_most: int | None) -> FeatureLayout:
-    """Return the columns of both matrices, in the order of `encode`.
+    """Return the columns of both matrices, in the order of `encode`; of images the size alone.
 
     A number, yes/no or date gets an indicator where cells of it were missing in the table learnt from.
 
@@ -47,6 +47,8 @@ def layout(schema: Schema, *, onehot_most: int | None) -> FeatureLayout:
         schema: the columns.
         onehot_most: categories with more levels than this are embedded; None keeps all one-hot.
     """
+    if schema.image is not None:
+        return FeatureLayout(numbers=(), image=schema.image.shape)
     numbers: list[str] = []
     indicators: list[int] = []
     codes: list[CodeColumn] = []

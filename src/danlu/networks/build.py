@@ -7,7 +7,8 @@ import torch
 
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, split_setting
-from danlu.core.records import FeatureLayout, NetworkSpec, TargetSchema
+from danlu.core.records import ConvSpec, FeatureLayout, NetworkSpec, TargetSchema
+from danlu.networks.convnet import conv_class
 from danlu.networks.custom import Custom
 from danlu.networks.modules import ModuleNetwork
 from danlu.networks.network import Network
@@ -50,7 +51,23 @@ def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema, custom: Cu
             "scale_target": plan.scale_target or "standard",
             "link": LINKS[loss],
             "module": None if custom is None else custom.spec(own_dropout=plan.dropout is None),
+            "conv": _convolutions(plan),
+            "mirrored": "flip" in (plan.augment or ()),
         }
+    )
+
+
+def _convolutions(plan: Plan) -> ConvSpec | None:
+    """Return the convolutions that a resolved plan asks for."""
+    if plan.conv is None:
+        return None
+    return ConvSpec(
+        channels=plan.conv,
+        kernel=plan.kernel or 3,
+        padding="same" if plan.residual else plan.padding or 0,
+        pool=plan.pool or "none",
+        batch_norm="hidden" in (plan.batch_norm or ()),
+        residual=bool(plan.residual),
     )
 
 
@@ -64,6 +81,8 @@ def make_network(spec: NetworkSpec, custom: Custom | None = None, dtype: str = "
     Raises:
         PlanError: the class is missing, another, or cannot be used; or there is one where none belongs.
     """
+    if spec.conv is not None:
+        return ModuleNetwork(spec, conv_class(spec), getattr(torch, dtype))
     if spec.module is None:
         if custom is not None:
             raise PlanError(

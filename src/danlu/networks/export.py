@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from danlu.core.records import NetworkSpec
 from danlu.networks import layers as ours
 from danlu.networks.activations import ACTIVATIONS
 from danlu.networks.modules import ModuleNetwork
 from danlu.networks.network import Network
-from danlu.networks.predict import link
+from danlu.networks.predict import link, mirror
 from danlu.networks.preparation import Preparation, Prepared
 
 
@@ -39,19 +40,25 @@ class PreparationModule(nn.Module):
 class MemberModule(nn.Module):
     """One member: its preparation, its embeddings, and its network as an `nn.Sequential` or the user's own class."""
 
-    def __init__(self, preparation: Preparation, embeddings: nn.ModuleList, network: nn.Module, link: str) -> None:
+    def __init__(
+        self, preparation: Preparation, embeddings: nn.ModuleList, network: nn.Module, spec: NetworkSpec
+    ) -> None:
         super().__init__()
         self.preparation = PreparationModule(preparation)
         self.embeddings = embeddings
         self.network = network
-        self.link = link
+        self.link, self.mirrored = spec.link, spec.mirrored
 
     def forward(self, x_NF: Tensor, codes_NQ: Tensor) -> Tensor:
         """Predict rows, `[N, C]`, in user units or as probabilities."""
         prepared = self.preparation(x_NF, codes_NQ)
         looked_up = [table(prepared.slots_KBE[:, i]) for i, table in enumerate(self.embeddings)]
-        outputs = self.network(torch.cat([prepared.x_KBD, *looked_up], 1))
-        return link(outputs.unsqueeze(0), self.link, self.preparation.current())[0]
+        x = torch.cat([prepared.x_KBD, *looked_up], 1)
+        plain = self.preparation.current()
+        said = link(self.network(x).unsqueeze(0), self.link, plain)[0]
+        if not self.mirrored:
+            return said
+        return (said + link(self.network(mirror(x, plain.layout)).unsqueeze(0), self.link, plain)[0]) / 2
 
 
 class EnsembleModule(nn.Module):
@@ -94,7 +101,7 @@ def to_torch(
         else:
             inner = nn.Sequential(*(module for layer in network.layers for module in _modules(layer, own, network)))
         tables = nn.ModuleList(nn.Embedding.from_pretrained(own[s.name].clone(), freeze=False) for s in network.tables)
-        members.append(MemberModule(picked.pick([m]), tables, inner, network.spec.link))
+        members.append(MemberModule(picked.pick([m]), tables, inner, network.spec))
     return EnsembleModule(members).eval()
 
 

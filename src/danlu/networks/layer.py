@@ -178,6 +178,8 @@ class Layer(ABC):
     name: str
     parameters: tuple[Shape, ...] = ()
     state: tuple[Shape, ...] = ()
+    autocast: bool = False
+    """Whether it takes numbers of the weights' type also where its products are in bfloat16."""
 
     @abstractmethod
     def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:

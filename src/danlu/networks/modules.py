@@ -24,7 +24,7 @@ from danlu.networks.custom import Custom, drawn_from
 from danlu.networks.dropout import hash_into
 from danlu.networks.layer import Layer, Own, Role, Shape, Step
 from danlu.networks.network import Network
-from danlu.networks.surgery import Now, operate
+from danlu.networks.surgery import Now, alike, operate
 from danlu.networks.tryout import SLOW, Survey, sample, survey, try_out
 
 
@@ -39,10 +39,11 @@ class ModuleLayer(Layer):
         module: one network, made by the user's class.
         spec: whether dropout has the module's own rates (`own_dropout`), or the members'.
         survey: what one pass of it showed.
+        autocast: whether its products may be in bfloat16, where torch's autocast wants them.
     """
 
-    def __init__(self, name: str, module: nn.Module, spec: ModuleSpec, survey: Survey) -> None:
-        self.name, self.module, self.spec, self.survey = name, module, spec, survey
+    def __init__(self, name: str, module: nn.Module, spec: ModuleSpec, survey: Survey, autocast: bool = False) -> None:
+        self.name, self.module, self.spec, self.survey, self.autocast = name, module, spec, survey, autocast
         trained = {key: value for key, value in module.named_parameters() if value.requires_grad}
         frozen = {key: value for key, value in module.named_parameters() if not value.requires_grad}
         kept = frozen | {key: value for key, value in module.named_buffers() if _storable(value)}
@@ -136,7 +137,7 @@ class Run:
 
     def __init__(self, layer: ModuleLayer, x: Tensor, masks: dict[str, Tensor], own: Own) -> None:
         self.layer, self.moments, self.gradients = layer, own.moments, own.gradients
-        self.training, self.learning = own.step.training, bool(own.gradients)
+        self.training, self.learning, self.low = own.step.training, bool(own.gradients), own.low
         self.template, self.now = layer.template(x, self.training)
         # Leaves over the same memory: the next pass sees what the optimizer wrote.
         self.x = x.detach().requires_grad_(self.learning and not own.first)
@@ -189,13 +190,15 @@ class Run:
         """Return one member's outputs `[B, C]`, and its state after them."""
         layer = self.layer
         self.now.begin(**given)
+        self.now.even = not layer.mapped and alike(self.now.share_B)
         state = [
             moment.to(kind) if not kind.is_floating_point else moment
             for moment, kind in zip(moments, layer.kinds, strict=True)
         ]
         named = dict(zip(layer.names, [*leaves, *state], strict=True))
-        outputs = functional_call(self.template, named, (x.clone(),))  # it may write over its inputs
-        return outputs, [named[shape.name].to(x.dtype) for shape in layer.state]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.low):
+            outputs = functional_call(self.template, named, (x.clone(),))  # it may write over its inputs
+        return outputs.to(x.dtype), [named[shape.name].to(x.dtype) for shape in layer.state]
 
 
 class ModuleNetwork(Network):
@@ -204,8 +207,9 @@ class ModuleNetwork(Network):
     Making one tries it out: on two members, whose numbers are then thrown away.
 
     Arguments:
-        spec: with a `module`; where that knows parameters already, those of the class must be the same.
-        custom: the user's class.
+        spec: with a `module`; where that knows parameters already, those of the class must be the same. Without one,
+            the class is Danlu's own (`convnet`), which needs no trial.
+        custom: the class.
         dtype: what it will compute in.
 
     Attributes:
@@ -227,23 +231,22 @@ class ModuleNetwork(Network):
     """
 
     def __init__(self, spec: NetworkSpec, custom: Custom, dtype: torch.dtype = torch.float32) -> None:
-        assert spec.module is not None
         inputs = Network(spec).input_width
         module = _made(custom, 0, inputs, spec.outputs)
         found = survey(module, custom, sample(spec.layout, inputs, dtype), spec.outputs)
-        layer = ModuleLayer(custom.title, module, spec.module, found)
-        layout = _layout_hash(layer)
-        if spec.module.layout not in ("", layout):
-            raise ArtifactError(
-                f"{custom.name} must be the class that was trained",
-                "its parameters have other names or shapes",
-                "Restore the file as it was, or fit again.",
-            )
-        spec = spec.model_copy(update={"module": spec.module.model_copy(update={"layout": layout})})
+        own = spec.module
+        kept = own or ModuleSpec(name=custom.name, own_dropout=False)
+        layer = ModuleLayer(custom.title, module, kept, found, autocast=own is None)
+        if own is not None:
+            known = own.model_copy(update={"layout": _same_layout(layer, own, custom)})
+            spec = spec.model_copy(update={"module": known})
         super().__init__(spec, [layer])
         self.custom, self.layer = custom, layer
         self.dropout = max((rate for _, rate in found.drops), default=0.0)
-        self.notes = try_out(self, layer, dtype)
+        self.notes = try_out(self, layer, dtype) if own is not None else ()
+        if own is None:
+            # Convolutions of many members at once are one grouped convolution: on a CPU slower than one after another.
+            layer.mapped = False
 
     def initial(
         self, keys: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
@@ -286,8 +289,7 @@ class ModuleNetwork(Network):
             for slot in slots:
                 values = flat_P[slot.offset : slot.offset + slot.numel].view(slot.shape)
                 own[slot.stored.name].data = values.to(own[slot.stored.name].dtype, copy=True)
-        assert self.spec.module is not None
-        if not self.spec.module.own_dropout:
+        if not self.layer.spec.own_dropout:
             for part in module.modules():
                 if type(part) is nn.Dropout:
                     part.p = self.spec.dropout
@@ -324,6 +326,22 @@ def _storable(value: Tensor) -> bool:
     if value.is_complex() or not bool(value.isfinite().all()):
         return False
     return value.is_floating_point() or torch.equal(value.float().to(value.dtype), value)
+
+
+def _same_layout(layer: ModuleLayer, spec: ModuleSpec, custom: Custom) -> str:
+    """Return the hash of what a class stores.
+
+    Raises:
+        ArtifactError: it is another than the one that is known.
+    """
+    layout = _layout_hash(layer)
+    if spec.layout not in ("", layout):
+        raise ArtifactError(
+            f"{custom.name} must be the class that was trained",
+            "its parameters have other names or shapes",
+            "Restore the file as it was, or fit again.",
+        )
+    return layout
 
 
 def _layout_hash(layer: ModuleLayer) -> str:

@@ -217,7 +217,7 @@ class Pass:
     @property
     def split(self) -> bool:
         """Whether training wants its inputs split."""
-        return self.low and _may_be_low(self.network, 0)
+        return self.low and _may_be_low(self.network, 0) and not self.network.layers[0].autocast
 
     @property
     def bytes(self) -> int:
@@ -243,6 +243,8 @@ def _with_moments(step: Step, own: Own) -> Step:
 def _may_be_low(network: Network, place: int) -> bool:
     """Return whether a layer's products may be in bfloat16."""
     layer = network.layers[place]
+    if layer.autocast:
+        return True
     if not isinstance(layer, Linear) or place == len(network.layers) - 1:
         return False
     behind_norm = network.spec.batch_norm_input and place == 1

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from danlu.core.records import FeatureLayout
 from danlu.networks.network import Network
-from danlu.networks.preparation import Preparation, as_tensor
+from danlu.networks.preparation import Preparation, Prepared, as_tensor
 
 CHUNK_VALUES = 1 << 22
 """Values of the widest layer computed at once: 16 MiB of float32, which stays near the caches."""
@@ -33,6 +34,16 @@ def link(outputs_MBC: Tensor, name: str, preparation: Preparation | None = None)
     if name == "exp":
         return outputs_MBC.clamp(max=87.0 if outputs_MBC.dtype == torch.float32 else 700.0).exp()
     return outputs_MBC if preparation is None else preparation.unscaled(outputs_MBC)
+
+
+def mirror(x: Tensor, layout: FeatureLayout) -> Tensor:
+    """Return images with left and right exchanged, `[..., K * H * W]`.
+
+    >>> mirror(torch.arange(4.0), FeatureLayout(numbers=(), image=(1, 2, 2)))
+    tensor([1., 0., 3., 2.])
+    """
+    assert layout.image is not None
+    return x.unflatten(-1, layout.image).flip(-1).flatten(-3)
 
 
 @torch.no_grad()
@@ -101,8 +112,11 @@ def _predict_group(
         # Batches are multiples of 32 rows: ENGINE.md's condition for the same bits whatever the number of members.
         rows_KB = torch.nn.functional.pad(rows_MR[:, start:stop], (0, -(stop - start) % 32))
         prepared = preparation.prepare(x_NF[rows_KB], codes_NQ[rows_KB])
-        out = network(*member, prepared)
-        outputs.append(link(out, network.spec.link, preparation)[:, : stop - start])
+        said = link(network(*member, prepared), network.spec.link, preparation)
+        if network.spec.mirrored:
+            other = Prepared(mirror(prepared.x_KBD, network.spec.layout), prepared.slots_KBE)
+            said = (said + link(network(*member, other), network.spec.link, preparation)) / 2
+        outputs.append(said[:, : stop - start])
     if not outputs:
         empty = torch.zeros(1, 0, network.spec.outputs, dtype=member[0].dtype, device=x_NF.device)
         outputs = [link(empty, network.spec.link, preparation).expand(len(lengths), -1, -1)]

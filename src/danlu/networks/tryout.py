@@ -14,7 +14,7 @@ from danlu.core.errors import PlanError
 from danlu.core.records import FeatureLayout
 from danlu.networks.custom import Custom, drawn_from, said
 from danlu.networks.layer import Step
-from danlu.networks.preparation import Prepared
+from danlu.networks.preparation import Prepared, encoded_width
 from danlu.networks.surgery import Now, operate
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def sample(layout: FeatureLayout, width: int, dtype: torch.dtype) -> Tensor:
     """Return rows to try a module on, `[2 * ROWS, width]`: numbers in [0, 1), and 0 or 1 in the columns behind."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.rand(2 * ROWS, width, generator=generator)
-    rows[:, len(layout.numbers) :] = rows[:, len(layout.numbers) :].round()
+    behind = encoded_width(layout)
+    rows[:, behind:] = rows[:, behind:].round()
     return rows.to(dtype)
 
 

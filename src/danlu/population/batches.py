@@ -18,7 +18,9 @@ from torch import Tensor
 
 from danlu.core.seeds import stream
 from danlu.networks import Preparation, Prepared, Program, split_numbers
+from danlu.population.augment import DRAWS, RANGE, Augment, Mover
 from danlu.population.losses import LANES
+from danlu.population.pixels import Pixels
 
 FITS = 256 << 20
 """Bytes that the prepared rows of all folds may take on the device."""
@@ -46,9 +48,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Matrices:
-    """The encoded table on the device.
+    """The encoded table or images on the device.
 
-    Shape: x_NF float, codes_NQ int32, y float `[N, C]` in the user's units or int64 classes `[N]`,
+    Shape: x_NF float, or uint8 of pixels, codes_NQ int32, y float `[N, C]` in the user's units or int64 classes `[N]`,
         weight_N float or None.
     """
 
@@ -76,7 +78,7 @@ class Order:
     """Rows of all steps of an epoch, on the device, and what the host must know of them.
 
     Shape: rows_SKB int64; weight_SKB, share_SKB float; count_SK11 float: rows with a weight above 0; total_SK float64
-        on the host: sums of weights.
+        on the host: sums of weights; draws_SKBD int64: numbers drawn for each row, where images are augmented.
     """
 
     rows_SKB: Tensor
@@ -84,6 +86,7 @@ class Order:
     share_SKB: Tensor
     count_SK11: Tensor
     total_SK: np.ndarray
+    draws_SKBD: Tensor | None = None
 
 
 class Deck:
@@ -98,6 +101,7 @@ class Deck:
         weight_N: row weights, or None.
         batch: rows a step, or "all".
         single: whether a batch of one row may be a step.
+        augmented: whether numbers are drawn for the rows as well.
     """
 
     def __init__(
@@ -108,13 +112,14 @@ class Deck:
         *,
         like: Tensor,
         single: bool = True,
+        augmented: bool = False,
     ) -> None:
         self.rows_K = [torch.as_tensor(rows).cpu().long() for rows in rows_K]
         most = max((len(rows) for rows in self.rows_K), default=0)
         self.batch = max(1, most if batch == "all" else min(int(batch), most))
         self.width = math.ceil(self.batch / LANES) * LANES
         self.weight_N = None if weight_N is None else weight_N.cpu()
-        self.like = like
+        self.like, self.augmented = like, augmented
         lonely = [not single and len(rows) > 1 and len(rows) % self.batch == 1 for rows in self.rows_K]
         self.steps_K = np.array(
             [math.ceil(len(rows) / self.batch) - one for rows, one in zip(self.rows_K, lonely, strict=True)]
@@ -122,7 +127,7 @@ class Deck:
 
     def constant(self, folds: Sequence[int]) -> bool:
         """Return whether every epoch of these folds is the same single step."""
-        return all(len(self.rows_K[k]) <= self.batch for k in folds)
+        return not self.augmented and all(len(self.rows_K[k]) <= self.batch for k in folds)
 
     def deal(self, folds: Sequence[int], key: tuple[int, Sequence[int], int] | None = None) -> Order:
         """Return the rows of all steps for some folds.
@@ -134,14 +139,19 @@ class Deck:
         steps = int(max(self.steps_K[k] for k in folds))
         index = torch.zeros(len(folds), steps, self.width, dtype=torch.int64)
         weight = torch.zeros(len(folds), steps, self.width, dtype=self.like.dtype)
+        draws = torch.zeros(len(folds), steps, self.width, DRAWS if self.augmented else 0, dtype=torch.int64)
         for place, fold in enumerate(folds):
             rows, own = self.rows_K[fold], int(self.steps_K[fold])
             if not own:
                 continue
-            if key is not None and len(rows) > self.batch:
+            if key is not None and (len(rows) > self.batch or self.augmented):
                 seed, repeats, epoch = key
                 generator = torch.Generator().manual_seed(stream(seed, "order", repeats[place], fold, epoch))
-                rows = rows[torch.randperm(len(rows), generator=generator)]
+                if len(rows) > self.batch:
+                    rows = rows[torch.randperm(len(rows), generator=generator)]
+                if self.augmented:
+                    drawn = torch.randint(RANGE, (own, self.batch, DRAWS), generator=generator)
+                    draws[place, :own, : self.batch] = drawn
             rows = rows[: own * self.batch]
             # Padding repeats one of the fold's own rows, so that its values are as harmless as any.
             padded = rows.new_full((own * self.batch,), int(rows[0]))
@@ -151,19 +161,20 @@ class Deck:
             index[place] = rows[0]
             index[place, :own, : self.batch] = padded.view(own, self.batch)
             weight[place, :own, : self.batch] = kept.view(own, self.batch)
-        return self._order(index, weight)
+        return self._order(index, weight, draws)
 
-    def _order(self, index_KSB: Tensor, weight_KSB: Tensor) -> Order:
+    def _order(self, index_KSB: Tensor, weight_KSB: Tensor, draws_KSBD: Tensor) -> Order:
         total = weight_KSB.double().sum(2)
         share = weight_KSB / torch.where(total > 0, total, 1.0).to(weight_KSB.dtype)[:, :, None]
         count = (weight_KSB > 0).sum(2).to(weight_KSB.dtype)[:, :, None, None]
         parts = (index_KSB, weight_KSB, share, count)
         rows, weight, share, count = (t.transpose(0, 1).contiguous().to(self.like.device) for t in parts)
-        return Order(rows, weight, share, count, total.T.numpy())
+        drawn = draws_KSBD.transpose(0, 1).contiguous().to(self.like.device) if self.augmented else None
+        return Order(rows, weight, share, count, total.T.numpy(), drawn)
 
 
 class Shelf:
-    """All rows as every fold prepares them: made once where they fit, else for each batch anew.
+    """All rows as every fold prepares them: made once where they fit, else for each batch anew, as images always are.
 
     Arguments:
         scaled: whether the loss wants targets in the preparation's scale.
@@ -171,14 +182,24 @@ class Shelf:
     """
 
     def __init__(self, matrices: Matrices, preparation: Preparation, *, scaled: bool, most: int = FITS) -> None:
-        self.matrices, self.preparation, self.dtype = matrices, preparation, matrices.x_NF.dtype
+        self.matrices, self.preparation, self.dtype = matrices, preparation, preparation.fill_KF.dtype
+        self.images = preparation.layout.image is not None
         self.numeric = matrices.y.is_floating_point()
         self.scaled = scaled and self.numeric
         self.rows = len(matrices.x_NF)
         width = preparation.input_width + sum(1 for c in preparation.layout.codes if c.width)
         folds = len(preparation.fill_KF)
-        fits = folds * self.rows * width * matrices.x_NF.element_size() <= most
-        self.stored = self._prepare_all(folds) if fits and self.rows else None
+        fits = folds * self.rows * width * preparation.fill_KF.element_size() <= most
+        self.stored = self._prepare_all(folds) if fits and self.rows and not self.images else None
+        self.movers: dict[Augment, Mover] = {}
+
+    def mover(self, augment: Augment) -> Mover:
+        """Return what moves the images; made once for all populations."""
+        image = self.preparation.layout.image
+        assert image is not None
+        if augment not in self.movers:
+            self.movers[augment] = Mover(self.matrices.x_NF, image, augment)
+        return self.movers[augment]
 
     def _prepare_all(self, folds: int) -> tuple[Prepared, Tensor]:
         """Return the prepared rows and targets of all folds, one fold behind the other."""
@@ -192,10 +213,14 @@ class Shelf:
     def prepare(self, preparation: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return numbers, slots and targets of some rows, prepared now for the folds of a preparation."""
         prepared = preparation.prepare(self.matrices.x_NF[rows_KB], self.matrices.codes_NQ[rows_KB])
+        return prepared.x_KBD, prepared.slots_KBE, self.aim(preparation, rows_KB)
+
+    def aim(self, preparation: Preparation, rows_KB: Tensor) -> Tensor:
+        """Return the targets of some rows, in the loss's units."""
         target = self.matrices.y[rows_KB]
         if self.scaled:
             target = preparation.scaled(target)
-        return prepared.x_KBD, prepared.slots_KBE, target.to(self.dtype) if self.numeric else target
+        return target.to(self.dtype) if self.numeric else target
 
     @cached_property
     def stored_low(self) -> Tensor:
@@ -222,14 +247,26 @@ class Source:
         folds: the folds that members train on, in order; the axis K of orders.
         place_M: for each member, the place of its fold among `folds`.
         split: whether numbers are split for products in bfloat16.
+        augment: what happens to images.
     """
 
-    def __init__(self, shelf: Shelf, folds: Sequence[int], place_M: Sequence[int], *, split: bool = False) -> None:
-        self.shelf, self.split = shelf, split
+    def __init__(
+        self,
+        shelf: Shelf,
+        folds: Sequence[int],
+        place_M: Sequence[int],
+        *,
+        split: bool = False,
+        augment: Augment | None = None,
+    ) -> None:
+        self.shelf, self.split, self.augmented = shelf, split, augment is not None
         device = shelf.matrices.x_NF.device
         self.fold_M = torch.tensor([folds[place] for place in place_M], device=device)
         stored = shelf.stored is not None
         self.preparation = None if stored else shelf.preparation.pick(self.fold_M)
+        mover = None if augment is None else shelf.mover(augment)
+        own, images = self.preparation, shelf.images
+        self.pixels = Pixels(shelf.matrices.x_NF, own, mover) if own is not None and images else None
         same = list(place_M) == list(range(len(folds)))
         self.place_M = None if same else torch.tensor(list(place_M), device=device)
         self.begin_M1 = (self.fold_M * shelf.rows)[:, None]
@@ -239,22 +276,33 @@ class Source:
         """Return the batch of one step for all members: the same tensors for every step of as many rows."""
         rows_KB = order.rows_SKB[step]
         batch = self.tensors(rows_KB.shape[1])
-        self.gather(self.spread(rows_KB) + self.begin_M1, batch, Program(record=False))
+        draws = None if order.draws_SKBD is None else self.spread(order.draws_SKBD[step])
+        self.gather(self.spread(rows_KB) + self.begin_M1, batch, Program(record=False), draws)
         self._fill(order.share_SKB[step], batch.share)
         self._fill(order.count_SK11[step], batch.count)
         return batch
 
-    def gather(self, index_MB: Tensor, batch: Batch, do: Program) -> None:
+    def gather(self, index_MB: Tensor, batch: Batch, do: Program, draws_MBD: Tensor | None = None) -> None:
         """Fill numbers, slots and targets of a batch.
 
         Arguments:
             index_MB: rows, those of fold k counted from k times the number of rows.
             do: runs and records the operations.
+            draws_MBD: numbers drawn for each row, where images are augmented.
         """
         if self.preparation is None:
             self.shelf.take(index_MB, batch, do)
+        elif self.pixels is not None:
+            rows_MB = do(torch.sub, index_MB, self.begin_M1, out=torch.empty_like(index_MB))
+            self.pixels.take(rows_MB, batch.prepared.x_KBD, do, draws_MBD)
+            do(self._aim, rows_MB, batch)
         else:
             do(self._prepare, index_MB, batch)
+
+    def _aim(self, rows_MB: Tensor, batch: Batch) -> None:
+        """Fill the targets of a batch."""
+        assert self.preparation is not None
+        batch.target.copy_(self.shelf.aim(self.preparation, rows_MB))
 
     def _prepare(self, index_MB: Tensor, batch: Batch) -> None:
         """Prepare rows now, for each member."""

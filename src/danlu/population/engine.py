@@ -17,6 +17,7 @@ from torch import Tensor
 from danlu.core.plan import Plan
 from danlu.core.records import Breakdown, MemberRecord
 from danlu.networks import Network, Program
+from danlu.population.augment import Augment
 from danlu.population.batches import Deck, Order, Rows, Shelf, Source
 from danlu.population.captured import bucket, capture
 from danlu.population.curves import Curves, Judge, judged_epochs
@@ -69,7 +70,8 @@ class Engine:
         dtype, device = members.lr.dtype, shelf.matrices.x_NF.device
         loss = make_loss(plan.loss or "mse")
         weight_N, single = shelf.matrices.weight_N, not network.state_size
-        self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, single=single)
+        ways = {"single": single, "augmented": bool(plan.augment)}
+        self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, **ways)
         self.optimizer = make_optimizer(plan, members)
         self.timetable = Timetable(members)
         self.judgings = np.unique(np.concatenate([judged_epochs(e, plan.judge_every) for e in set(members.epochs)]))
@@ -114,7 +116,7 @@ class Engine:
         self.steps_A = self.deck.steps_K[self.fold_A]
         self.least = int(self.steps_A.min())
         self.judged_source = Source(self.shelf, self.folds, self.place_A)
-        source = Source(self.shelf, self.folds, self.place_A, split=self.step.run.split)
+        source = self._source(self.folds, self.place_A)
         fixed = self.deck.deal(self.folds) if self.deck.constant(self.folds) else None
         most = int(self.steps_A.max())
         sizes = Sizes(
@@ -127,6 +129,12 @@ class Engine:
         self.feed = Feed(source, sizes, self.flat.weights_MP, fixed)
         self.next: Callable[[], None] | None = None
         self.program: Program | None = None
+
+    def _source(self, folds: Sequence[int], place_M: Sequence[int]) -> Source:
+        """Return what gathers batches to learn from."""
+        return Source(
+            self.shelf, folds, place_M, split=self.step.run.split, augment=Augment.parse(self.plan.augment or ())
+        )
 
     # A stretch of epochs
 
@@ -233,7 +241,7 @@ class Engine:
     def _moments(self, place: int, step: Step, epochs: range) -> Iterator[Moment]:
         """Yield the steps of one member in some epochs, as it takes them alone."""
         fold, steps_A = self.fold_A[place], self.steps_A[[place]]
-        source = Source(self.shelf, [fold], [0], split=step.run.split)
+        source = self._source([fold], [0])
         lr_TA, coefficients_TQ11 = self._rates(step, steps_A, [self.active[place]], epochs)
         taken = 0
         for epoch in epochs:

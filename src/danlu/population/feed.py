@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from danlu.networks import Program
+from danlu.population.augment import DRAWS
 from danlu.population.batches import Batch, Order, Source
 
 BLOCK = 256
@@ -53,6 +54,7 @@ class Feed:
             self.index_SMB = torch.zeros(block, members, width, **whole)
             self.share_SMB = like.new_zeros(block, members, width)
             self.count_SM11 = like.new_zeros(block, members, 1, 1)
+            self.draws_SMBD = torch.zeros(block, members, width, DRAWS if source.augmented else 0, **whole)
 
     def begin(self, coefficients_TQM1: Tensor, seeds_TM2: Tensor | None) -> None:
         """Take what a stretch's steps need, from the first."""
@@ -76,6 +78,8 @@ class Feed:
         torch.add(source.spread(rows_SKB, 1), source.begin_M1, out=self.index_SMB[:steps])
         self.share_SMB[:steps] = source.spread(self.order.share_SKB[part], 1)
         self.count_SM11[:steps] = source.spread(self.order.count_SK11[part], 1)
+        if self.order.draws_SKBD is not None:
+            self.draws_SMBD[:steps] = source.spread(self.order.draws_SKBD[part], 1)
         self.s.zero_()
 
     def draw(self, do: Program, coefficients_QM1: Tensor, seeds_M2: Tensor | None, counted: bool) -> Batch:
@@ -91,7 +95,11 @@ class Feed:
         if self.fixed is None:
             index_1MB = torch.zeros_like(self.index_SMB[:1])
             do(torch.index_select, self.index_SMB, 0, self.s, out=index_1MB)
-            self.source.gather(index_1MB[0], self.batch, do)
+            draws = None
+            if self.source.augmented:
+                draws = torch.zeros_like(self.draws_SMBD[0])
+                do(torch.index_select, self.draws_SMBD, 0, self.s, out=draws.unsqueeze(0))
+            self.source.gather(index_1MB[0], self.batch, do, draws)
             do(torch.index_select, self.share_SMB, 0, self.s, out=self.batch.share.unsqueeze(0))
             if counted:
                 do(torch.index_select, self.count_SM11, 0, self.s, out=self.batch.count.unsqueeze(0))

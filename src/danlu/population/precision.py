@@ -36,5 +36,5 @@ def choose_precision(spec: NetworkSpec, device: torch.device) -> Precision:
     >>> choose_precision(linear, torch.device("cpu"))
     'float32'
     """
-    wide = max(spec.hidden, default=0) >= LEAST_WIDTH
+    wide = spec.conv is not None or max(spec.hidden, default=0) >= LEAST_WIDTH
     return "bfloat16" if wide and can_bfloat16(device) else "float32"

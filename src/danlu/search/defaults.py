@@ -13,6 +13,7 @@ from danlu.core.errors import PlanError
 from danlu.core.nets import is_own
 from danlu.core.plan import Plan, Task, split_setting
 from danlu.networks.build import LINKS
+from danlu.search.images import of_images
 
 TORCH_RATES = {"sgd": 0.001, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.01, "adagrad": 0.01}
 """Learning rates that torch's optimizers have by default."""
@@ -23,17 +24,18 @@ ONEHOT_MOST = 12
 
 @dataclass(frozen=True)
 class Facts:
-    """What the recipe looks at: rows to learn from, task, and number of classes."""
+    """What the recipe looks at: rows to learn from, task, number of classes, and the size of images."""
 
     rows: int
     task: Task
     classes: int = 0
+    image: tuple[int, int, int] | None = None
 
 
 def is_plain(plan: Plan) -> bool:
     """Return whether the plan names a network or a layer, so that the rest is plain PyTorch."""
-    named = (plan.hidden, plan.activation, plan.batch_norm, plan.layer_norm, plan.init, plan.init_bias)
-    return plan.net != "auto" or any(value is not None for value in named)
+    named = (plan.hidden, plan.activation, plan.batch_norm, plan.layer_norm, plan.init, plan.init_bias, plan.conv)
+    return plan.net not in ("auto", "cnn") or any(value is not None for value in named)
 
 
 def recipe(plan: Plan, facts: Facts) -> Plan:
@@ -46,8 +48,10 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
     >>> resolved.optimizer, resolved.lr, resolved.loss, resolved.dropout
     ('adam', 0.001, 'mse', 0.0)
     """
-    open_ = _plain(plan) if is_plain(plan) else _tuned(plan, facts)
-    open_ |= _judging(plan, facts, plain=is_plain(plan))
+    plain = is_plain(plan)
+    open_ = _plain(plan) if plain else _tuned(plan, facts)
+    open_ |= _judging(plan, facts, plain=plain)
+    open_ |= of_images(plan, facts.rows, facts.image, plain=plain)
     if plan.batch_norm:
         open_["batch_norm_momentum"] = 0.1
     if plan.net == "linear":

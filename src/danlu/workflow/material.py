@@ -8,18 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from danlu.core.errors import DataError
+from danlu.core.errors import DataError, PlanError
 from danlu.core.plan import Plan
 from danlu.core.records import Note, Rows
-from danlu.data import Examined, RawTable, ReadOptions, Target, conform, examine, read
+from danlu.data import Examined, ReadOptions, Target, conform, examine, read
+from danlu.data.images import (
+    ImageOptions,
+    conform_images,
+    conform_labelled,
+    examine_images,
+    image_notes,
+    is_images,
+    read_images,
+)
 from danlu.features import Encoded, encode
 
 
 @dataclass(frozen=True)
 class Material:
-    """The table to learn from, and the test table beside it, as matrices."""
+    """The table or images to learn from, and those to test on beside them, as matrices."""
 
-    raw: RawTable
+    source: str
     examined: Examined
     encoded: Encoded
     test: Encoded | None
@@ -34,19 +43,27 @@ class Material:
 
 
 def gather(source: Any, plan: Plan, test: Any = None) -> Material:
-    """Read, check and encode the table to learn from, and the test table where there is one.
+    """Read, check and encode what to learn from, and what to test on where there is that.
 
     Raises:
-        DataError: the table cannot be read or learnt from.
-        SchemaError: the test table does not fit the other one.
+        PlanError: the test part is to be watched, and there is none.
+        DataError: it cannot be read or learnt from.
+        SchemaError: what to test on does not fit the other.
     """
+    material = _images(source, plan, test) if is_images(source, images=plan.images) else _table(source, plan, test)
+    if plan.watch_test and material.test is None:
+        raise PlanError("`watch_test` needs a test table", "got none", "Give `test` too.")
+    return material
+
+
+def _table(source: Any, plan: Plan, test: Any) -> Material:
     options = ReadOptions.from_plan(plan)
     raw = read(source, options)
     examined = examine(raw, plan)
     encoded = encode(examined.table, examined.schema, plan.dtype)
     notes = [*raw.notes, *examined.notes]
     if test is None:
-        return Material(raw, examined, encoded, None, None, tuple(notes))
+        return Material(raw.source, examined, encoded, None, None, tuple(notes))
     if _same_file(source, test):
         raise DataError(
             "`test` must be another table than the one learnt from", f"got {test} twice", "Leave it out: folds judge."
@@ -56,7 +73,22 @@ def gather(source: Any, plan: Plan, test: Any = None) -> Material:
         raise DataError("the test table must have rows with a target", "got none", "Give one with known targets.")
     notes += [Note(topic=f"test: {note.topic}", text=note.text) for note in conformed.warnings]
     encoded_test = encode(conformed.table, examined.schema, plan.dtype)
-    return Material(raw, examined, encoded, encoded_test, conformed.target, tuple(notes))
+    return Material(raw.source, examined, encoded, encoded_test, conformed.target, tuple(notes))
+
+
+def _images(source: Any, plan: Plan, test: Any) -> Material:
+    options = ImageOptions(images=plan.images, task=plan.task)
+    target = plan.target or None
+    images = read_images(source, target=target, resize=plan.resize, colour=plan.colour, options=options)
+    examined = examine_images(images, plan)
+    encoded, notes = encode(examined.table, examined.schema), (*image_notes(images), *examined.notes)
+    form = examined.schema.image
+    assert form is not None
+    tested = images.test if test is None else conform_images(test, form, target=target, options=options)
+    if tested is None:
+        return Material(images.source, examined, encoded, None, None, notes)
+    conformed = conform_labelled(tested, examined.schema, with_target=True)
+    return Material(images.source, examined, encoded, encode(conformed.table, examined.schema), conformed.target, notes)
 
 
 def _same_file(first: Any, second: Any) -> bool:

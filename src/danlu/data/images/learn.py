@@ -1,0 +1,103 @@
+"""Images to learn from, or to score: their labels typed as a table's target is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from danlu.core.errors import DataError, PlanError
+from danlu.core.plan import Plan
+from danlu.core.records import Note, Rows, Schema
+from danlu.data.cells import Origin, plain
+from danlu.data.columns import Conformed, Examined, Table
+from danlu.data.conform import conform
+from danlu.data.images.reading import conform_images
+from danlu.data.images.sets import ImageSet
+from danlu.data.table import RawTable
+from danlu.data.targets import TargetCells, examine_target
+
+_OF_TABLES = ("drop", "kinds", "sheet", "header", "missing", "group", "time", "weight", "fold_column")
+"""Settings that speak of columns."""
+
+
+def examine_images(images: ImageSet, plan: Plan) -> Examined:
+    """Return what can be learnt from labelled images, or refuse it. Whole numbers as labels are classes.
+
+    Raises:
+        PlanError: a setting speaks of columns.
+        DataError: there are no labels, too few images, or the labels cannot be learnt.
+    """
+    for name in _OF_TABLES:
+        if getattr(plan, name):
+            raise PlanError(f"`{name}` belongs to tables", f"{images.source} holds images", "Leave it out.")
+    count = len(images.pixels_NKHW)
+    raw = label_table(images)
+    if count < 2:
+        raise DataError("at least two images are needed to learn from", f"got {count}", "Give more images.")
+    labels = np.asarray(images.labels)
+    if plan.task is None and labels.ndim == 1 and labels.dtype.kind != "f":
+        plan = plan.model_copy(update={"task": "classification"})
+    kept = np.arange(count)
+    cells = [TargetCells(plain(raw.arrow.column(i)), Origin(name, kept)) for i, name in enumerate(raw.names)]
+    target, notes = examine_target(cells, plan)
+    return Examined(
+        table=Table((), count, images.pixels_NKHW),
+        schema=Schema(columns=(), target=target.schema, image=images.schema),
+        target=target,
+        special={},
+        kept=kept,
+        rows=Rows(read=count, used=count),
+        notes=notes,
+    )
+
+
+def label_table(images: ImageSet) -> RawTable:
+    """Return the labels as a table of target columns.
+
+    Raises:
+        DataError: there are none.
+    """
+    if images.labels is None:
+        raise DataError(
+            "images to learn from must have labels",
+            f"{images.source} has none",
+            "Put them into one folder per class, or give a CSV of paths and labels.",
+        )
+    labels = np.asarray(images.labels)
+    columns = labels[:, None] if labels.ndim == 1 else labels
+    names = images.target_names
+    text = labels.dtype.kind in "OU"
+    arrays = [pa.array(columns[:, i].astype(str) if text else columns[:, i]) for i in range(columns.shape[1])]
+    return RawTable(pa.table(arrays, names=list(names)), images.source)
+
+
+def conform_labelled(images: ImageSet, schema: Schema, *, with_target: bool) -> Conformed:
+    """Bring other images into the shape that a model expects, with their target where it is wanted.
+
+    Raises:
+        DataError: there are no labels, where a target is wanted.
+        SchemaError: an image does not fit, or a class was not learnt.
+    """
+    assert schema.image is not None
+    fitting = conform_images(images, schema.image)
+    count = len(fitting.pixels_NKHW)
+    table, kept = Table((), count, fitting.pixels_NKHW), np.arange(count)
+    if not with_target:
+        return Conformed(table, None, kept, fitting.notes, 0)
+    raw = label_table(fitting)
+    if len(raw.names) != len(schema.target.names):
+        raise DataError(
+            f"the labels must be those learnt: {', '.join(schema.target.names)}",
+            f"got {len(raw.names)} columns",
+            "Give labels of the same meaning.",
+        )
+    # Labels of a folder or an array have no name of their own: theirs is the model's.
+    renamed = RawTable(raw.arrow.rename_columns(list(schema.target.names)), raw.source)
+    found = conform(renamed, schema, with_target=True)
+    return Conformed(table, found.target, kept, fitting.notes, 0)
+
+
+def image_notes(images: ImageSet) -> tuple[Note, ...]:
+    """Return what was inferred in reading, those of the test part behind."""
+    test = images.test.notes if images.test is not None else ()
+    return (*images.notes, *(Note(topic=f"test: {note.topic}", text=note.text) for note in test))

@@ -1,0 +1,79 @@
+"""The default recipe for images: what differs from that for tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from danlu.core.errors import PlanError
+from danlu.core.plan import Plan
+
+HOLDOUT = 0.1
+"""Share of the images that is judged on, unless folds are asked for."""
+STEPS = 3000
+"""Steps of the perceptrons of `net=auto`."""
+CONV_STEPS = 2600
+"""Steps of the residual network of `net=cnn`."""
+
+ARCHITECTURE = {"conv": (16, 32, 64, 64), "padding": "same", "pool": "max", "residual": True}
+"""Of the residual network."""
+
+
+def of_images(plan: Plan, rows: int, image: tuple[int, int, int] | None, *, plain: bool) -> dict[str, Any]:
+    """Return what images decide otherwise than columns do; nothing for a table.
+
+    Raises:
+        PlanError: a setting belongs to tables, or to images.
+    """
+    convolutional = plan.net == "cnn" or plan.conv is not None
+    if image is None:
+        if convolutional:
+            raise PlanError("net cnn learns from images", "got a table", "Use --net auto, or --net mlp.")
+        if plan.augment:
+            raise PlanError("`augment` changes images", "got a table", "Leave it out.")
+        return {}
+    if plan.scale == "robust":
+        raise PlanError(
+            "`scale` of images is unit, standard or none", "got robust", "Use --scale unit: pixels divided by 255."
+        )
+    open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "epochs": 10, "augment": ()}
+    if plan.folds is None and plan.holdout is None:
+        open_["folds"], open_["holdout"] = None, HOLDOUT
+    if convolutional:
+        open_ |= {"kernel": 3, "padding": 0, "pool": "none", "residual": False, "init": None, "init_bias": None}
+        open_ |= {"layer_norm": None, "hidden": () if plan.conv is None else (128,), "batch_norm": ()}
+        if plan.conv is None:
+            open_ |= ARCHITECTURE
+    if plain:
+        return open_
+    return open_ | (_residual(plan, rows) if convolutional else _perceptrons(plan, rows))
+
+
+def _perceptrons(plan: Plan, rows: int) -> dict[str, Any]:
+    """Return the recipe of `net=auto`: five perceptrons, whose mean predicts."""
+    batch = 256 if rows >= 5000 else 64
+    return {
+        "hidden": (512, 256),
+        "dropout": 0.3,
+        "batch_size": batch,
+        "epochs": max(5, min(100, round(STEPS * batch / rows))),
+        "lr": 0.003 if plan.optimizer in (None, "adam", "adamw") else 0.05,
+        "repeats": 5,
+    }
+
+
+def _residual(plan: Plan, rows: int) -> dict[str, Any]:
+    """Return the recipe of `net=cnn`: one small residual network (He et al. 2016)."""
+    batch = 256 if rows >= 5000 else 64
+    return {
+        "augment": _moves(plan),
+        "dropout": 0.0,
+        "batch_size": batch,
+        "epochs": max(5, min(100, round(CONV_STEPS * batch / rows))),
+        "lr": 0.01 if plan.optimizer in (None, "adam", "adamw") else 0.1,
+        "repeats": 1,
+    }
+
+
+def _moves(plan: Plan) -> tuple[str, ...]:
+    """Return how images are augmented: mirrored only where that is known to keep the class, as of clothes."""
+    return ("flip", "shift:2") if plan.data == "fashion-mnist" else ("shift:2",)
