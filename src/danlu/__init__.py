@@ -12,17 +12,41 @@ from danlu._version import __version__
 
 if TYPE_CHECKING:
     from danlu.core.plan import Plan
+    from danlu.explanation import facts
     from danlu.workflow.fit import fit
+    from danlu.workflow.footprint import footprint
+    from danlu.workflow.gradients import check_gradients
+    from danlu.workflow.minimize import minimize
     from danlu.workflow.model import Model, load
+    from danlu.workflow.plot import plot
+    from danlu.workflow.trace import trace
 
 _HOMES = {
+    "check_gradients": "danlu.workflow.gradients",
+    "facts": "danlu.explanation",
     "fit": "danlu.workflow.fit",
+    "footprint": "danlu.workflow.footprint",
     "load": "danlu.workflow.model",
+    "minimize": "danlu.workflow.minimize",
     "Model": "danlu.workflow.model",
     "Plan": "danlu.core.plan",
+    "plot": "danlu.workflow.plot",
+    "trace": "danlu.workflow.trace",
 }
 
-__all__ = ["Model", "Plan", "__version__", "fit", "load"]
+__all__ = [
+    "Model",
+    "Plan",
+    "__version__",
+    "check_gradients",
+    "facts",
+    "fit",
+    "footprint",
+    "load",
+    "minimize",
+    "plot",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,12 @@ from danlu.core.plan import Plan, make_plan
             {"patience": 3},
             "`patience` belongs to early stopping, which is off. Use early_stopping=true, or leave it out.",
         ),
-        ({"watch_test": True}, "`watch_test` needs a test table, got none. Give `test` too."),
+        ({"kernel": 3}, "`kernel` belongs to net cnn, got net auto. Use net=cnn."),
+        ({"net": "mlp", "conv": 8}, "`conv` belongs to net cnn, got net mlp. Use net=cnn."),
+        (
+            {"net": "cnn", "layer_norm": True},
+            "net cnn starts and normalises as PyTorch does, got `layer_norm`. Leave it out.",
+        ),
     ],
 )
 def test_refusals(settings: dict[str, object], message: str) -> None:

@@ -9,7 +9,19 @@ import pytest
 
 import danlu
 
-PUBLIC = ["Model", "Plan", "__version__", "fit", "load"]
+PUBLIC = [
+    "Model",
+    "Plan",
+    "__version__",
+    "check_gradients",
+    "facts",
+    "fit",
+    "footprint",
+    "load",
+    "minimize",
+    "plot",
+    "trace",
+]
 PACKAGES = [m.name for m in pkgutil.walk_packages(danlu.__path__, "danlu.") if m.name != "danlu.__main__"]
 
 

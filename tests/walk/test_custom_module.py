@@ -179,7 +179,7 @@ def test_a_plan_file_names_the_class_beside_it(program: Callable[..., tuple[int,
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"net": "mpl"}, r"`net` must be auto, linear, mlp, or FILE\.py:CLASS, got 'mpl'\. Did you mean `mlp`\?$"),
+        ({"net": "mpl"}, r"`net` must be auto, linear, mlp, cnn, or FILE\.py:CLASS, got 'mpl'\. Did you mean `mlp`\?$"),
         ({"net": "my_net.py"}, "Name the class in it too"),
         ({"net": 3}, "`net` must be text"),
         ({"net": "n.py:N", "hidden": 8}, "decides its layers, got `hidden` too"),

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from danlu.core.plan import Task
-from danlu.core.records import Finding, LeftOut, Note, Rows, Run, Score
+from danlu.core.records import Finding, LearningCurve, LeftOut, Note, Rows, Run, Score
 
 
 class FitAnswer(BaseModel):
@@ -34,8 +34,14 @@ class FitAnswer(BaseModel):
     )
     test: dict[str, float | None] = Field(description="By metric, on the table of --test; empty without one.")
     test_score: dict[str, Score] = Field(description="The same with intervals and rows.")
+    train: dict[str, float | None] = Field(
+        description="By metric, on rows that a network learnt from: the mean over networks."
+    )
     baselines: dict[str, dict[str, float | None]] = Field(
         description="mean or majority, and linear: by metric, on the rows of `score`."
+    )
+    learning_curve: LearningCurve | None = Field(
+        description="With --learning-curve: the main metric for each number of rows learnt from; else null."
     )
     findings: list[Finding] = Field(description="What diagnosis says: fault, evidence, cure.")
     inferred: dict[str, str] = Field(description="What was decided about the table, by topic; each can be overridden.")
@@ -64,7 +70,9 @@ def fit_answer(run: Run, model: Path, page: Path | None) -> FitAnswer:
         score={name: run.scores[name] for name in metrics},
         test={name: score.value for name, score in run.test.items()},
         test_score=run.test,
+        train=run.checks.train,
         baselines=run.baselines,
+        learning_curve=run.learning_curve,
         findings=list(run.findings),
         inferred=by_topic(run.inferred),
         left_out=list(run.table.left_out),

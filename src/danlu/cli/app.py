@@ -21,6 +21,10 @@ COMMANDS = {
     "score": "Judge a saved model on a table whose target is known.",
     "show": "Say what a saved model is and what it expects.",
     "report": "Write the page of a saved model again.",
+    "gradients": "Check the gradients of a module of yours, or of a saved model.",
+    "trace": "Show every number of one step: forward, backward, update.",
+    "minimize": "Minimise a function from many starts and with many optimizers at once.",
+    "plot": "Draw activations, losses, schedules, ..., or what a model did.",
 }
 """Each command lives in the module of its name, as a Typer called `app`, and is imported when it runs."""
 

@@ -32,7 +32,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_
 @app.command("fit", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @with_settings()
 def fit_command(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Table (.csv .tsv .parquet .xlsx, .gz, -) or plan.toml.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A table, images (a folder, a name, ...) or plan.toml.")],
     *,
     output: Output = None,
     force: Force = False,

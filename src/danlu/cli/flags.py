@@ -9,7 +9,7 @@ from danlu.core.plan import Plan
 
 TYPED = {"kinds": "kind"}
 """Settings whose option has another name, because it is given once for each column."""
-OTHERS = ("proba", "keep", "output", "force")
+OTHERS = ("proba", "keep", "output", "force", "input_shape", "outputs", "member", "most", "tolerance")
 """Options that are no settings of the plan."""
 
 # A column may be called like a setting: what is said to be a column, or proposed as one, stays as it is.

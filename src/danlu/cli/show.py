@@ -1,8 +1,8 @@
-"""`danlu show`: what a saved model is, and what it expects of a table."""
+"""`danlu show`: what a saved model is, what it expects of a table, and what it takes of memory."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,33 +10,71 @@ from rich.table import Table
 from rich.text import Text
 
 from danlu.cli.fit import AsJson
-from danlu.cli.options import StrictCommand
-from danlu.cli.predict import Model, Net
+from danlu.cli.flags import flag
+from danlu.cli.options import StrictCommand, given, with_settings
+from danlu.cli.predict import Net
 from danlu.core.errors import PlanError
+from danlu.core.plan import make_plan
 from danlu.core.records import ColumnSchema, Run
+
+if TYPE_CHECKING:
+    from danlu.workflow.model import Model as LoadedModel
 
 app = typer.Typer(add_completion=False)
 
 
+Shown = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Folder of a model (NAME.danlu); with --memory also FILE.py:CLASS.")
+]
+PANEL = "Memory"
+
+
 @app.command("show", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@with_settings(("batch_size", "optimizer"))
 def show_command(
-    model: Model,
+    model: Shown,
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Print the plan as TOML, for `danlu fit plan.toml`.")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Bytes by layer, training against prediction.", rich_help_panel=PANEL)
+    ] = False,
+    input_shape: Annotated[
+        str | None,
+        typer.Option("--input-shape", metavar="ROWS,N", help="Of a batch, for FILE.py:CLASS.", rich_help_panel=PANEL),
+    ] = None,
+    outputs: Annotated[
+        int | None, typer.Option("--outputs", help="That FILE.py:CLASS is called with; 1.", rich_help_panel=PANEL)
+    ] = None,
     net: Net = None,
     as_json: AsJson = False,
+    **settings: Any,
 ) -> None:
-    """Say what a saved model is and what it expects."""
+    """Say what a saved model is and what it expects.
+
+    With --memory: what it takes of memory, layer by layer, to train and to predict; also of a class before any fit.
+    """
     from danlu.cli.answer import print_json  # noqa: PLC0415
     from danlu.cli.terminal import out  # noqa: PLC0415
 
-    if plan and as_json:
-        raise PlanError(
-            "`--plan` prints TOML", "got --json too", "Leave one of them out: --json holds the plan as well."
-        )
-    from danlu.workflow.model import load  # noqa: PLC0415  loads torch
+    asked = given(settings | {"input_shape": input_shape, "outputs": outputs})
+    check_asked(model, plan=plan, memory=memory, as_json=as_json, asked=list(asked))
+    if memory:
+        from danlu.cli.memory import print_footprint, rows_of, shape_of  # noqa: PLC0415
+        from danlu.workflow.footprint import footprint  # noqa: PLC0415  loads torch
 
-    run = load(model, net=net).run
+        found = footprint(
+            model if is_class(model) else load_model(model, net),
+            input_shape=shape_of(input_shape),
+            batch_size=rows_of(settings.get("batch_size")),
+            optimizer=make_plan(**given({"optimizer": settings.get("optimizer")})).optimizer,
+            outputs=outputs or 1,
+        )
+        if as_json:
+            print_json({"model": model} | found.record())
+        else:
+            print_footprint(out(), found)
+        return
+    run = load_model(model, net).run
     if plan:
         from danlu.cli.planfile import write_plan  # noqa: PLC0415
 
@@ -45,6 +83,42 @@ def show_command(
         print_json({"model": model} | run.model_dump())
     else:
         print_model(out(), run)
+
+
+def is_class(model: str) -> bool:
+    """Return whether a class is named, not the folder of a model.
+
+    >>> is_class("nets/wide.py:Wide"), is_class("houses.danlu")
+    (True, False)
+    """
+    return ".py:" in model
+
+
+def check_asked(model: str, *, plan: bool, memory: bool, as_json: bool, asked: list[str]) -> None:
+    """Refuse options that say nothing together.
+
+    Raises:
+        PlanError: there are such.
+    """
+    if plan and as_json:
+        raise PlanError(
+            "`--plan` prints TOML", "got --json too", "Leave one of them out: --json holds the plan as well."
+        )
+    if plan and memory:
+        raise PlanError("`--plan` and `--memory` print different things", "got both", "Leave one of them out.")
+    if asked and not memory:
+        raise PlanError(
+            f"`{flag(asked[0])}` says something of memory", "got it alone", "Add --memory, or leave it out."
+        )
+    if is_class(model) and not memory:
+        raise PlanError("a model must be a folder", f"got the class {model}", "Add --memory for what it takes.")
+
+
+def load_model(model: str, net: str | None) -> LoadedModel:
+    """Return a saved model."""
+    from danlu.workflow.model import load  # noqa: PLC0415  loads torch
+
+    return load(model, net=net)
 
 
 def print_model(console: Console, run: Run) -> None:
@@ -66,6 +140,12 @@ def print_model(console: Console, run: Run) -> None:
     line(console, "judged by", run.folds)
     print_scores(console, run)
     console.print()
+    if run.table.image is not None:
+        from danlu.report.words import image  # noqa: PLC0415  loads numpy
+
+        rule = f", others by the rule {run.table.image.resize}" if run.table.image.resize else ""
+        line(console, "expects", f"images of {image(run.table.image)}{rule}")
+        return
     console.print(columns_table(run.table.columns))
     if run.table.left_out:
         line(console, "left out", listed([f"{column.name} ({column.reason})" for column in run.table.left_out]))
@@ -73,13 +153,15 @@ def print_model(console: Console, run: Run) -> None:
 
 def networks_in_words(run: Run) -> str:
     """Return the networks in one line: how many, of what shape."""
-    from danlu.report.words import count  # noqa: PLC0415  loads numpy
+    from danlu.report.words import convolutions, count  # noqa: PLC0415  loads numpy
 
     spec = run.network
     how = "refitted on all rows" if run.refitted else "one of each fold"
     shape = f"hidden {'-'.join(map(str, spec.hidden))}, {spec.activation}" if spec.hidden else "linear"
     if len(spec.hidden) > 4 and len(set(spec.hidden)) == 1:
         shape = f"hidden {spec.hidden[0]}x{len(spec.hidden)}, {spec.activation}"
+    if spec.conv is not None:
+        shape = convolutions(spec) + (f", {shape}" if spec.hidden else f", {spec.activation}")
     if spec.module is not None:
         shape = f"{spec.module.name}, a class of your own (danlu predict and score need --net FILE.py:CLASS)"
     networks = count(run.refitted or len(run.shipped), "network")

@@ -9,16 +9,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from danlu.cli.growth import growth_table
 from danlu.cli.terminal import as_typed
 from danlu.core.records import Finding, Run, Score
 from danlu.judging import GREATER_IS_BETTER
-from danlu.report.words import count, duration, interval, listed, metric_name, metric_value, score_place
+from danlu.report.words import (
+    count,
+    duration,
+    image,
+    interval,
+    listed,
+    metric_name,
+    metric_value,
+    score_place,
+    told_apart,
+)
 
 LABEL = 11
 """Width of the words at the left."""
 KINDS = {"category": "categories", "yes/no": "yes/no"}
 """Plurals that do not end in s."""
 BASELINES = {"linear": "a linear model", "mean": "always the mean", "majority": "always the commonest class"}
+
+AGAINST_BASELINES = ("no-better-than-baseline", "overfitting", "underfitting")
+"""Findings that say how the networks compare with the linear model, and what to do."""
 
 
 def line(console: Console, label: str, text: str | Text, style: str = "") -> None:
@@ -41,6 +55,11 @@ def print_summary(console: Console, run: Run, model: Path, page: Path | None) ->
     console.print(heading)
     print_inferred(console, run)
     print_scores(console, run)
+    if run.learning_curve is not None:
+        console.print()
+        console.print(growth_table(run.learning_curve))
+        console.print()
+        line(console, "more rows", run.learning_curve.words)
     for finding in run.findings:
         print_finding(console, finding)
     console.print()
@@ -49,7 +68,8 @@ def print_summary(console: Console, run: Run, model: Path, page: Path | None) ->
         line(console, "page", str(page), "bold")
     line(console, "time", time_taken(run.seconds))
     again = f" --net {shlex.quote(run.plan.net)}" if run.network.module is not None else ""
-    line(console, "next", f"danlu predict {shlex.quote(str(model))} NEW.csv -o predictions.csv{again}", "cyan")
+    rows = "NEW.csv" if run.table.image is None else "FOLDER"
+    line(console, "next", f"danlu predict {shlex.quote(str(model))} {rows} -o predictions.csv{again}", "cyan")
 
 
 def print_inferred(console: Console, run: Run) -> None:
@@ -57,7 +77,10 @@ def print_inferred(console: Console, run: Run) -> None:
     kinds: dict[str, int] = {}
     for column in run.table.columns:
         kinds[column.kind] = kinds.get(column.kind, 0) + 1
-    line(console, "columns", ", ".join(count(n, kind, KINDS.get(kind, "")) for kind, n in kinds.items()) or "none")
+    if run.table.image is not None:
+        line(console, "images", image(run.table.image))
+    else:
+        line(console, "columns", ", ".join(count(n, kind, KINDS.get(kind, "")) for kind, n in kinds.items()) or "none")
     for note in run.inferred:
         if note.topic != "task":  # the heading says it
             line(console, note.topic, as_typed(note.text))
@@ -78,10 +101,12 @@ def print_scores(console: Console, run: Run) -> None:
         line(console, "score", "none: all rows were trained on" + ("" if run.test else "; --test FILE gives one"))
     else:
         console.print(score_table(run, main))
-        said = any(finding.name == "no-better-than-baseline" for finding in run.findings)
+        said = any(finding.name in AGAINST_BASELINES for finding in run.findings)
         if not said and (sentence := verdict(run, main)):
             console.print()
             line(console, "so", sentence)
+        if apart := told_apart(run):
+            line(console, "training", f"{apart} (one network alone)")
         if others := [short(name, score) for name, score in run.scores.items() if name != run.main_metric]:
             line(console, "also", ", ".join(others))
         f1 = run.scores.get("f1")
@@ -165,7 +190,7 @@ def time_taken(seconds: dict[str, float]) -> str:
     """
     total = seconds.get("total", sum(seconds.values()))
     stages = {name: value for name, value in seconds.items() if name != "total" and value >= 0.05 * total}
-    parts = ", ".join(f"{name} {duration(value)}" for name, value in stages.items())
+    parts = ", ".join(f"{name.replace('_', ' ')} {duration(value)}" for name, value in stages.items())
     return f"{duration(total)} ({parts})" if parts else duration(total)
 
 

@@ -26,7 +26,7 @@ from danlu.core.nets import IN_PYTHON, check_net, is_own
 from danlu.core.records import ModuleSpec
 
 _OURS = str(Path(__file__).resolve().parents[1])
-_TORCH = str(Path(torch.__file__).resolve().parent)
+_TORCH = str(Path(torch.__file__).parent)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def about(run: Run) -> Html:
         [
             ("Target", join(target_words(run), tag("span", f" {task}", class_="muted"))),
             ("Rows", rows),
-            ("Columns", columns),
+            ("Columns", columns) if run.table.image is None else ("Each image", words.image(run.table.image)),
             ("Networks", join(f"{len(run.members):,} ", tag("span", run.folds, class_="muted"))),
             ("Time", words.duration(run.seconds.get("total", sum(run.seconds.values())))),
         ],

@@ -12,10 +12,12 @@ from danlu.core.records import Run
 from danlu.report import charts, curves, opening, tables, thin, words
 from danlu.report.charts import Chart
 from danlu.report.markup import Html, facts, join, named, tag
+from danlu.report.pictures import learning_curve
 
 Arrays = Mapping[str, np.ndarray]
 MOST_TARGETS = 6
 MOST_IN_MATRIX = 15
+_OVERRULING = ("--kind COLUMN=KIND", "--drop COLUMN", "--task", "--missing", "--encoding", "--delimiter", "--header")
 
 
 @dataclass(frozen=True)
@@ -70,27 +72,40 @@ def _others(amount: int) -> str:
 
 def training(run: Run, arrays: Arrays) -> Part:
     """Show the learning curves of every network."""
-    best = [m.best_epoch if m.ended == "stopped early" else None for m in run.members]
-    panels: list[Html] = []
-    drawn: list[Chart] = []
-    metric = words.metric_name(run.main_metric)
-    for wanted, title in (
-        (_loss(arrays), "Training loss"),
-        (_judged(run, arrays, best), f"{metric} on judged rows"),
-        (_tested(run, arrays), f"{metric} on the test table"),
-    ):
-        chart = curves.curve_chart(wanted) if wanted else None
-        if chart is not None:
-            drawn.append(chart)
-            panels.append(figure(chart, title))
+    found = training_curves(run, arrays)
+    drawn = [chart for chart, _ in found]
+    panels = [figure(chart, title) for chart, title in found]
     if not panels:
         panels.append(tag("p", "No curves were kept.", class_="note"))
     content = join(
         tag("p", _ending(run), class_="lead"),
+        tag("p", f"One network alone: {apart}.") if (apart := words.told_apart(run)) else None,
         tag("div", panels, class_="panels"),
+        _growth(run, drawn),
         tag("details", tag("summary", "Every network"), tables.networks(run)),
     )
     return Part("training", "Training", content, tuple(drawn))
+
+
+def training_curves(run: Run, arrays: Arrays) -> list[tuple[Chart, str]]:
+    """Return the learning curves that were kept, each with its title."""
+    best = [m.best_epoch if m.ended == "stopped early" else None for m in run.members]
+    kept = [curve for curve in (_loss(arrays), _judged(run, arrays, best), _tested(run, arrays)) if curve]
+    drawn = [(curves.curve_chart(curve), curve.title) for curve in kept]
+    return [(chart, title) for chart, title in drawn if chart is not None]
+
+
+def _growth(run: Run, drawn: list[Chart]) -> Html | None:
+    """Draw the learning curve over training size, where there is one, and add it to what is drawn."""
+    curve = run.learning_curve
+    if curve is None:
+        return None
+    drawn.append(learning_curve.growth_chart(curve))
+    marks = learning_curve.key(curve)
+    keys = [tag("span", tag("i", class_=f"swatch {mark.colour} {mark.form}"), mark.text) for mark in marks]
+    said = join(tag("p", curve.words, class_="lead"), tag("p", keys, class_="key"))
+    title = f"{learning_curve.TITLE}: {words.metric_name(curve.metric)}"
+    return tag("div", figure(drawn[-1], title, said), class_="panels")
 
 
 def _loss(arrays: Arrays) -> curves.Curves | None:
@@ -127,6 +142,8 @@ def _ending(run: Run) -> str:
         deep = net.module.name
     else:
         deep = "no hidden layer"
+    if net.conv is not None:
+        deep = words.convolutions(net) + (f", then {deep}" if net.hidden else f", {net.activation}")
     ended = Counter(member.ended for member in run.members)
     epochs = sorted({member.epochs for member in run.members}) or [0]
     span = words.count(epochs[-1], "epoch") if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
@@ -282,6 +299,9 @@ def data(run: Run) -> Part:
             amounts.append((term, f"{amount:,}"))
     amounts += [("Rows used", f"{rows.used:,}"), *([("Test rows", f"{rows.test:,}")] if rows.test else [])]
     amounts.append(("Divided", run.folds))
+    image = run.table.image
+    if image is not None:
+        amounts.append(("Each image", words.image(image)))
     notes = [tag("li", named(note.topic, 60), ": ", note.text) for note in run.inferred[: tables.MOST_ROWS]]
     inferred = join(
         tag("h3", "What was inferred"),
@@ -289,19 +309,9 @@ def data(run: Run) -> Part:
         tag(
             "p",
             "Each can be overruled: ",
-            tag("code", "--kind COLUMN=KIND"),
-            ", ",
-            tag("code", "--drop COLUMN"),
-            ", ",
-            tag("code", "--task"),
-            ", ",
-            tag("code", "--missing"),
-            ", ",
-            tag("code", "--encoding"),
-            ", ",
-            tag("code", "--delimiter"),
-            ", ",
-            tag("code", "--header"),
+            join(tag("code", _OVERRULING[0]), *(join(", ", tag("code", flag)) for flag in _OVERRULING[1:]))
+            if image is None
+            else join(tag("code", "--resize"), ", ", tag("code", "--colour"), ", ", tag("code", "--task")),
             ".",
             class_="note",
         ),
@@ -309,7 +319,7 @@ def data(run: Run) -> Part:
     left = tables.left_out(run)
     content = join(
         facts(amounts),
-        tables.columns(run),
+        tables.columns(run) if image is None else None,
         tables.more(len(run.table.columns), tables.MOST_ROWS, "columns"),
         join(tag("h3", "Left out"), left) if left else None,
         tables.more(len(run.table.left_out), tables.MOST_ROWS, "columns left out"),
@@ -321,7 +331,9 @@ def data(run: Run) -> Part:
 def plan(run: Run) -> Part:
     """List the settings, the machine and the seconds."""
     seconds = {
-        stage.capitalize(): words.duration(value) for stage, value in run.seconds.items() if stage != "total"
+        stage.replace("_", " ").capitalize(): words.duration(value)
+        for stage, value in run.seconds.items()
+        if stage != "total"
     } | {"Total": words.duration(run.seconds.get("total", sum(run.seconds.values())))}
     machine = [(key.replace("_", " ").capitalize(), named(value)) for key, value in run.machine.items()]
     content = join(

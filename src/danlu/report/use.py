@@ -31,11 +31,16 @@ def commands(run: Run) -> str:
     again = "" if run.network.module is None else f" --net {shlex.quote(_class_file(run))}"
     return "\n".join(
         (
-            f"danlu predict {model} NEW.csv -o predictions.csv{again}",
-            f"danlu score {model} LABELLED.csv{again}",
+            f"danlu predict {model} {new(run)} -o predictions.csv{again}",
+            f"danlu score {model} {'LABELLED.csv' if run.table.image is None else 'LABELLED_FOLDER'}{again}",
             f"danlu show {model}",
         )
     )
+
+
+def new(run: Run) -> str:
+    """Return a word for new rows: a file, or a folder of images."""
+    return "NEW.csv" if run.table.image is None else "FOLDER"
 
 
 def _class_file(run: Run) -> str:
@@ -67,17 +72,15 @@ def python(run: Run) -> str:
     cells = [f"    {_literal(column.name)}: [{_literal(_cell(column))}]," for column in columns[:MOST_CELLS]]
     rest = [f"    # and {len(columns) - MOST_CELLS:,} more"] if len(columns) > MOST_CELLS else []
     again = "" if run.network.module is None else f", net={_literal(_class_file(run))}"
+    one = ["model.predict({", *cells, *rest, "})"]
     return "\n".join(
         (
             "import danlu",
             "",
             f"model = danlu.load({_literal(folder(run))}{again})",
-            'model.predict("NEW.csv")',
-            "model.predict({",
-            *cells,
-            *rest,
-            "})",
-            'model.score("LABELLED.csv")',
+            f'model.predict("{new(run)}")',
+            *(one if run.table.image is None else ["model.predict(images)  # an array [N, H, W] or [N, H, W, 3]"]),
+            f'model.score("{"LABELLED.csv" if run.table.image is None else "LABELLED_FOLDER"}")',
             "module = model.to_torch()  # a plain torch.nn.Module",
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from danlu.core.records import Score
+from danlu.core.records import ImageSchema, NetworkSpec, Run, Score
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -145,6 +145,17 @@ def interval(name: str, score: Score) -> str:
     return f"{metric_value(name, score.low, place)} to {metric_value(name, score.high, place)}"
 
 
+def told_apart(run: Run) -> str:
+    """Say how one network does on rows that it learnt from and on rows that it did not; "" where that is not known."""
+    train, judged, name = run.checks.train.get(run.main_metric), run.checks.judged, run.main_metric
+    if train is None or judged is None:
+        return ""
+    main = run.scores.get(name) or run.test.get(name)
+    place = None if main is None else score_place(main)
+    values = f"{metric_value(name, train, place)} on rows learnt from, {metric_value(name, judged, place)} on others"
+    return f"{metric_name(name)} {values}"
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time.
 
@@ -195,3 +206,29 @@ def listed(names: list[str], most: int = 6) -> str:
     """
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def convolutions(spec: NetworkSpec) -> str:
+    """Return the convolutions of a network in words, empty where it has none.
+
+    >>> from danlu.core.records import ConvSpec, FeatureLayout
+    >>> image = FeatureLayout(numbers=(), image=(1, 8, 8))
+    >>> convolutions(NetworkSpec(layout=image, outputs=2, conv=ConvSpec(channels=(6, 16), pool="max")))
+    'convolutions 3x3 of 6-16 channels, max pooling'
+    """
+    conv = spec.conv
+    if conv is None:
+        return ""
+    what = "residual convolutions" if conv.residual else "convolutions"
+    pooled = "" if conv.pool == "none" else f", {conv.pool} pooling"
+    return f"{what} {conv.kernel}x{conv.kernel} of {'-'.join(map(str, conv.channels))} channels{pooled}"
+
+
+def image(schema: ImageSchema) -> str:
+    """Return the size and kind of images.
+
+    >>> image(ImageSchema(channels=3, height=32, width=48))
+    '48 x 32 pixels, colour'
+    """
+    kind = {1: "grey", 3: "colour"}.get(schema.channels, f"{schema.channels} channels")
+    return f"{schema.width} x {schema.height} pixels, {kind}"

@@ -14,22 +14,27 @@ from danlu.core.errors import PlanError
 from danlu.core.launch import launched
 from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
-from danlu.core.records import Note, Progress, Run, TargetSchema
-from danlu.data import divide
-from danlu.diagnosis import diagnose
+from danlu.core.records import Note, Progress, Run, Schema, TargetSchema
+from danlu.data import Examined, divide
+from danlu.data.images import is_images
 from danlu.features import layout
 from danlu.judging import metrics_for
+from danlu.networks import Network
 from danlu.networks.build import describe, make_network
 from danlu.networks.custom import Custom, find
 from danlu.population.processes import agreed
 from danlu.search import Facts, recipe
 from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
+from danlu.workflow.checks import check, found
+from danlu.workflow.gallery import images_shown
 from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import judge, judge_test
+from danlu.workflow.learning_curve import learning_curve
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
 from danlu.workflow.own import own_notes, take_class, with_dropout
+from danlu.workflow.sizes import sizes
 from danlu.workflow.training import Listener, Stop, Trial
 
 
@@ -102,12 +107,10 @@ def _walk(
     clock.lap("read")
 
     examined, schema = material.examined, material.examined.schema
-    resolved = recipe(plan, Facts(len(examined.kept), schema.target.task, len(schema.target.classes)))
+    resolved = recipe(plan, _facts(examined))
     folds = divide(examined, resolved)
-    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST)
-    spec = describe(resolved, features, schema.target, custom)
-    network = make_network(spec, custom, resolved.dtype)
-    resolved = with_dropout(resolved, network)
+    chosen = sizes(examined, folds, resolved.seed) if plan.learning_curve else None
+    network, resolved = _built(plan, resolved, schema, custom)
     trial = Trial.prepare(network, material, folds, resolved)
     clock.lap("prepare")
 
@@ -120,18 +123,19 @@ def _walk(
     judged = judge(trial, trained)
     tested = judge_test(trial, shipped)
     lines, test_lines = fold_baselines(trial), tested_baselines(trial)
-    main = metrics_for(schema.target)[0]
-    findings = diagnose(
-        trained.members, trained.curves, judged.scores or tested, lines or test_lines, main, trained.interrupted
-    )
+    checks = check(trial, trained, judged, tested)
+    findings = found(trial, trained, checks, judged.scores or tested, lines or test_lines)
+    pictures = images_shown(trial, shipped, judged)
     clock.lap("judge")
+    growth, growth_notes = learning_curve(trial, trained, judged, chosen, on_progress, stop)
+    clock.lap("learning_curve" if chosen is not None else "judge")
 
-    notes = (*material.notes, *folds.notes, *own_notes(network), *shipped.notes)
+    notes = (*material.notes, *folds.notes, *own_notes(network), *shipped.notes, *growth_notes)
     run = Run(
         name=name,
         version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        source=material.raw.source,
+        source=material.source,
         plan=plan,
         resolved=trial.plan,
         table=schema,
@@ -139,7 +143,7 @@ def _walk(
         parameters=network.count,
         rows=material.rows,
         folds=folds.words,
-        main_metric=main,
+        main_metric=metrics_for(schema.target)[0],
         members=trained.members,
         shipped=() if shipped.refitted else shipped.indices,
         refitted=len(shipped.indices) if shipped.refitted else 0,
@@ -147,13 +151,28 @@ def _walk(
         test=tested,
         baselines=lines,
         test_baselines=test_lines,
+        learning_curve=growth,
+        checks=checks,
         findings=findings,
         inferred=(*notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
         seconds=clock.seconds,
         machine=trial.machine,
         interrupted=trained.interrupted or cut_short,
     )
-    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target), custom)
+    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target) | pictures, custom)
+
+
+def _facts(examined: Examined) -> Facts:
+    """Return what the recipe looks at."""
+    target, image = examined.schema.target, examined.schema.image
+    return Facts(len(examined.kept), target.task, len(target.classes), None if image is None else image.shape)
+
+
+def _built(plan: Plan, resolved: Plan, schema: Schema, custom: Custom | None) -> tuple[Network, Plan]:
+    """Return the network that a resolved plan asks for, and the plan with the rate of dropout that it has."""
+    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST)
+    network = make_network(describe(resolved, features, schema.target, custom), custom, resolved.dtype)
+    return network, with_dropout(resolved, network)
 
 
 def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[str, Any]) -> Plan:
@@ -170,7 +189,7 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
     if test is not None:
         given["test"] = str(test) if isinstance(test, str | Path) else "(given in Python)"
     plan = make_plan(**(given | settings))
-    if not plan.target:
+    if not plan.target and not is_images(data, images=plan.images):
         raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
     if not launched().alone and "-" in (plan.data, plan.test):
         raise PlanError("several processes must read a table from a file", "got standard input", "Save it to a file.")

@@ -87,9 +87,24 @@ def judge(trial: Trial, trained: Trained) -> Judged:
 
 def judge_test(trial: Trial, shipped: Shipped) -> dict[str, Score]:
     """Score the shipped members together on the test table, once."""
+    target, predicted_MNC = trial.test_target, _tested(trial, shipped)
+    if target is None or predicted_MNC is None:
+        return {}
+    kind = "test (watched)" if trial.plan.watch_test else "test"
+    return score(target.values, predicted_MNC, target.schema, kind=kind, seed=trial.plan.seed)
+
+
+def tested_predictions(trial: Trial, shipped: Shipped) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return (rows_N, predicted_NC) of the test table by the shipped members together; None where there is none."""
+    predicted_MNC = _tested(trial, shipped)
+    return None if trial.test_rows is None or predicted_MNC is None else (trial.test_rows, predicted_MNC.mean(0))
+
+
+def _tested(trial: Trial, shipped: Shipped) -> np.ndarray | None:
+    """Return what each shipped member predicts of the test table."""
     target, rows = trial.test_target, trial.test_rows
     if target is None or rows is None:
-        return {}
+        return None
     predicted_MNC = predict(
         trial.network,
         shipped.preparation,
@@ -100,6 +115,4 @@ def judge_test(trial: Trial, shipped: Shipped) -> dict[str, Score]:
         trial.matrices.codes_NQ[rows],
     )
     assert isinstance(predicted_MNC, torch.Tensor)
-    values = both_classes(predicted_MNC.cpu().double().numpy(), trial.network.spec, target.schema)
-    kind = "test (watched)" if trial.plan.watch_test else "test"
-    return score(target.values, values, target.schema, kind=kind, seed=trial.plan.seed)
+    return both_classes(predicted_MNC.cpu().double().numpy(), trial.network.spec, target.schema)

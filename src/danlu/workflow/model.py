@@ -13,7 +13,10 @@ from danlu.artifact import Loaded, Predictions, Predictor, save
 from danlu.artifact import load as read_artifact
 from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
+from danlu.data.images import ImageOptions, ImageSet, conform_images
 from danlu.networks.custom import Custom, find
+
+_SEEN = "these are the rows learnt from: the networks have seen them, and the score is too good"
 
 
 class Model:
@@ -87,23 +90,46 @@ class Model:
 
     def judge(self, data: Any, options: ReadOptions | None = None) -> tuple[dict[str, Score], tuple[Note, ...]]:
         """Score the model as `score` does, and say what was unusual about the table."""
-        raw = self.read(data, options)
+        raw = self.read(data, options, labelled=True)
         scores, warnings = self._predictor.score(raw)
         if self._learnt_from(raw):
-            text = "these are the rows learnt from: the networks have seen them, and the score is too good"
-            warnings = (*warnings, Note(topic="rows", text=text))
+            warnings = (*warnings, Note(topic="rows", text=_SEEN))
         return scores, warnings
 
-    def _learnt_from(self, raw: RawTable) -> bool:
+    def compared(
+        self, data: Any, options: ReadOptions | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[Note, ...]]:
+        """Return rows, truth `[N, C]` and predictions `[N, C]` of a table with known targets, and what was unusual."""
+        raw = self.read(data, options, labelled=True)
+        conformed = self._predictor.truth(raw)
+        assert conformed.target is not None
+        values, warnings = self._predictor.predict(raw).values[conformed.kept], conformed.warnings
+        if self._learnt_from(raw):
+            warnings = (*warnings, Note(topic="rows", text=_SEEN))
+        return np.asarray(conformed.kept), conformed.target.values, values, warnings
+
+    def _learnt_from(self, raw: RawTable | ImageSet) -> bool:
         """Return whether the targets of a table are those of the one learnt from, row by row."""
         target, rows = self._predictor.truth(raw).target, self.arrays.get("rows_N")
         if target is None or rows is None or not len(rows) or len(target.values) != self.run.rows.used:
             return False
         return bool(np.array_equal(target.values[rows].ravel(), np.asarray(self.arrays["truth_NC"]).ravel()))
 
-    def read(self, data: Any, options: ReadOptions | None = None) -> RawTable:
-        """Read a table the way the one learnt from was read."""
-        return data if isinstance(data, RawTable) else read(data, options or ReadOptions.from_plan(self.run.plan))
+    def read(self, data: Any, options: ReadOptions | None = None, *, labelled: bool = False) -> RawTable | ImageSet:
+        """Read a table, or images, the way those learnt from were read.
+
+        Arguments:
+            data: a path or table, or what holds images.
+            options: how a file of a table is read.
+            labelled: whether images in a table must all have labels.
+        """
+        if isinstance(data, RawTable | ImageSet):
+            return data
+        plan, image = self.run.plan, self.run.table.image
+        if image is not None:
+            ways = ImageOptions(images=plan.images, labelled=labelled)
+            return conform_images(data, image, target=plan.target or None, options=ways)
+        return read(data, options or ReadOptions.from_plan(self.run.plan))
 
     def report(self, path: str | Path | None = None, *, force: bool = True) -> Path:
         """Write the page that shows why the model is as good as it is, and return its path.
@@ -142,9 +168,12 @@ class Model:
         count = len(run.shipped) or run.refitted
         widths = "-".join(map(str, (*run.network.hidden, run.network.outputs)))
         kind = f"{widths}, {run.network.activation}" if run.network.module is None else run.network.module.name
-        scores = run.scores or run.test
+        if run.network.conv is not None:
+            kind = "-".join(map(str, run.network.conv.channels)) + f" channels, {kind}"
+        scores, image = run.scores or run.test, run.table.image
+        seen = f"{len(run.table.columns)} columns" if image is None else f"images {image.width} x {image.height}"
         lines = [
-            f"Danlu model {run.name!r}: {target.task} of {', '.join(target.names)}, {len(run.table.columns)} columns",
+            f"Danlu model {run.name!r}: {target.task} of {', '.join(target.names)}, {seen}",
             f"  {count} networks ({kind}), {run.rows.used:,} rows, {run.folds}",
         ]
         if run.main_metric in scores:

@@ -48,11 +48,14 @@ def with_dropout(resolved: Plan, network: Network) -> Plan:
 
 def own_notes(network: Network) -> tuple[Note, ...]:
     """Say how a user's class was called, and what its trial found."""
-    if not isinstance(network, ModuleNetwork):
+    if not isinstance(network, ModuleNetwork) or network.spec.module is None:
         return ()
     layout = network.spec.layout
     behind = network.input_width - len(layout.numbers)
     columns = f"{len(layout.numbers)} numbers" + (f" and {behind} columns of 0 and 1 behind them" if behind else "")
+    if layout.image is not None:
+        channels, height, width = layout.image
+        columns = f"{network.input_width:,} pixels, flat: {channels} x {height} x {width}"
     call = network.custom.call(network.input_width, network.spec.outputs)
     texts = (f"{call} makes each one; its inputs are {columns}", *network.notes)
     return tuple(Note(topic="network", text=text) for text in texts)

@@ -72,7 +72,7 @@ class Trial:
             truth = stack(truth, material.test_target.values)
             weight = None if weight is None else stack(weight, np.ones(len(material.test_target.values)))
         matrices = Matrices(
-            x_NF=torch.from_numpy(stack(material.encoded.x, None if test is None else test.x)).to(device, dtype),
+            x_NF=_on_device(stack(material.encoded.x, None if test is None else test.x), device, dtype),
             codes_NQ=torch.from_numpy(stack(material.encoded.codes, None if test is None else test.codes)).to(device),
             y=torch.tensor(truth, device=device),  # copied: columns of the reader cannot be written to
             weight_N=None if weight is None else torch.tensor(weight, device=device, dtype=dtype),
@@ -80,13 +80,18 @@ class Trial:
         return cls(
             plan=plan,
             network=network,
-            preparation=_learn(network, matrices, folds),
+            preparation=_learn(network, matrices, folds, dtype),
             matrices=matrices,
             examined=examined,
             folds=folds,
             test_target=material.test_target,
             machine=devices.facts(device, torch.get_num_threads()),
         )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights and of prepared numbers."""
+        return self.preparation.fill_KF.dtype
 
     @property
     def test_rows(self) -> np.ndarray | None:
@@ -106,7 +111,24 @@ class Trial:
             repeat=tuple(repeats),
             kind="none",
         )
-        return replace(self, folds=folds, preparation=_learn(self.network, self.matrices, folds))
+        return replace(self, folds=folds, preparation=_learn(self.network, self.matrices, folds, self.dtype))
+
+    def on_rows(self, train: tuple[np.ndarray, ...], plan: Plan) -> Trial:
+        """Return the trial whose folds learn from other rows, preparation and all, and are judged on the same."""
+        folds = replace(self.folds, train=train)
+        learnt = _learn(self.network, self.matrices, folds, self.dtype)
+        return replace(self, plan=plan, folds=folds, preparation=learnt)
+
+    def fitted(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...] | None]:
+        """Return the rows that each fold's members learn from, and those that early stopping watches, if it does."""
+        if not self.plan.early_stopping:
+            return self.folds.train, None
+        special = self.examined.special
+        parts = [
+            watched(rows, seed=self.plan.seed, groups=special.get("group"), times=special.get("time"))
+            for rows in self.folds.train
+        ]
+        return tuple(fit for fit, _ in parts), tuple(watch for _, watch in parts)
 
     def train(self, on_progress: Listener, stop: Stop) -> Trained:
         """Train one member a fold.
@@ -115,21 +137,14 @@ class Trial:
             TrainingError: no member survived.
             Interrupted: the user stopped before the first step.
         """
-        fit_rows, watch_rows = list(self.folds.train), None
-        if self.plan.early_stopping:
-            special = self.examined.special
-            parts = [
-                watched(rows, seed=self.plan.seed, groups=special.get("group"), times=special.get("time"))
-                for rows in fit_rows
-            ]
-            fit_rows, watch_rows = [fit for fit, _ in parts], tuple(watch for _, watch in parts)
+        fit_rows, watch_rows = self.fitted()
         rows = Rows(
-            fit=tuple(fit_rows),
+            fit=fit_rows,
             judged=self.folds.judged,
             watched=watch_rows,
             test=self.test_rows if self.plan.watch_test else None,
         )
-        device, dtype = self.matrices.x_NF.device, self.matrices.x_NF.dtype
+        device, dtype = self.matrices.x_NF.device, self.dtype
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
         metric = metrics_for(self.examined.target.schema)[0]
         shelf = Shelf(self.matrices, self.preparation, scaled=make_loss(self.plan.loss or "mse").scaled)
@@ -170,7 +185,12 @@ class Trial:
         )
 
 
-def _learn(network: Network, matrices: Matrices, folds: Folds) -> Preparation:
+def _on_device(x_NF: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return a matrix on the device: pixels that are whole numbers stay so, a quarter of the memory."""
+    return torch.from_numpy(x_NF).to(device, torch.uint8 if x_NF.dtype == np.uint8 else dtype)
+
+
+def _learn(network: Network, matrices: Matrices, folds: Folds, dtype: torch.dtype) -> Preparation:
     """Learn the preparation of each fold from its training rows alone, on the CPU: quantiles need sorting, once."""
     spec, device = network.spec, matrices.x_NF.device
     weight = matrices.weight_N
@@ -182,7 +202,7 @@ def _learn(network: Network, matrices: Matrices, folds: Folds) -> Preparation:
         spec.layout,
         spec.scale,
         spec.scale_target,
-        matrices.x_NF.dtype,
+        dtype,
         None if weight is None else weight.cpu(),
     )
     return learnt.to(device)

@@ -1,0 +1,1 @@
+"""Each picture of `danlu plot` as a figure, drawn from plain records."""
