@@ -11,7 +11,7 @@ HOLDOUT = 0.1
 """Share of the images that is judged on, unless folds are asked for."""
 STEPS = 3000
 """Steps of the perceptrons of `net=auto`."""
-CONV_STEPS = 2600
+CONV_STEPS = 1900
 """Steps of the residual network of `net=cnn`."""
 
 ARCHITECTURE = {"conv": (16, 32, 64, 64), "padding": "same", "pool": "max", "residual": True}

@@ -16,6 +16,7 @@ from danlu.core.records import Note, Progress
 from danlu.data import Examined, Folds, Target, watched
 from danlu.judging import metrics_for
 from danlu.networks import Network, Preparation
+from danlu.networks.preparation import as_tensor
 from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
 from danlu.population.losses import make_loss
 from danlu.workflow.material import Material, stack
@@ -187,7 +188,7 @@ class Trial:
 
 def _on_device(x_NF: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Return a matrix on the device: pixels that are whole numbers stay so, a quarter of the memory."""
-    return torch.from_numpy(x_NF).to(device, torch.uint8 if x_NF.dtype == np.uint8 else dtype)
+    return as_tensor(x_NF).to(device, torch.uint8 if x_NF.dtype == np.uint8 else dtype)
 
 
 def _learn(network: Network, matrices: Matrices, folds: Folds, dtype: torch.dtype) -> Preparation:
