@@ -43,6 +43,7 @@ bench: $(DEV) $(PEERS)/.installed
 
 docs: $(DEV)
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/learn.py
 
 $(RUN): pyproject.toml constraints.txt
 	@echo "Installing Danlu into .venv (once; PyTorch makes it a few minutes) ..."

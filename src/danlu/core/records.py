@@ -232,8 +232,8 @@ class Score(Record):
 class LearningPoint(Record):
     """One size of a learning curve: how good networks are that learnt from so many rows.
 
-    `value`, `low` and `high` are as in `Score`; `mean` and `spread` (standard deviation) are of single networks, each on
-    its own judged rows, `train` is their mean on the rows that they learnt from.
+    `value`, `low` and `high` are as in `Score`; `mean` and `spread` (standard deviation) are of single networks, each
+    on its own judged rows, `train` is their mean on the rows that they learnt from.
     """
 
     rows: int

@@ -34,8 +34,8 @@ LEFT = 0.15
 """Share of the squared error that trees must predict for much to be left to learn: rmse could then be 8% less at least.
 
 Of networks that had learnt what there was it was -0.14 to 0.02 on the real tables where it was asked; of linear
-networks 0.21 on California's house prices, and of linear networks, single units and vanishing learning rates 0.73 to 0.87 on
-curved targets of two columns. It too was read off these runs."""
+networks 0.21 on California's house prices, and of linear networks, single units and vanishing learning rates 0.73 to
+0.87 on curved targets of two columns. It too was read off these runs."""
 
 
 @dataclass(frozen=True)
