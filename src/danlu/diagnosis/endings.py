@@ -48,14 +48,15 @@ def still_improving(members: Sequence[MemberRecord], curves: Mapping[str, np.nda
     if gains is None:
         return []
     gain, sureness, agreeing = gains
+    what = f"{what} of the median network" if len(ran) > 1 else what
+    apart = f", and fell in {agreeing:.0%} of {len(ran)} networks" if len(ran) > 1 else ""
     if gain <= STILL_IMPROVING or sureness <= SURE or agreeing < 0.75:
         return []
     return [
         Finding(
             name="still-improving",
             fault="The networks were still getting better when training ended.",
-            evidence=f"{what} of the median network fell by {gain:.1%} between the last two tenths of "
-            f"{int(at[-1])} epochs, and fell in {agreeing:.0%} of {len(ran)} networks.",
+            evidence=f"{what} fell by {gain:.1%} between the last two tenths of {int(at[-1])} epochs{apart}.",
             cure=f"Train longer: --epochs {2 * int(at[-1])}.",
             severity="note",
             members=tuple(ran),

@@ -10,21 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-
-def cache_folder() -> Path:
-    """Return the user's own folder for things that can be made again."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "danlu"
+from danlu.core.caching import cache_folder
 
 
 def javascript(folder: Path | None = None) -> str:

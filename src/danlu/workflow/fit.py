@@ -123,9 +123,9 @@ def _walk(
     judged = judge(trial, trained)
     tested = judge_test(trial, shipped)
     lines, test_lines = fold_baselines(trial), tested_baselines(trial)
-    checks = check(trial, trained, judged, tested)
-    findings = found(trial, trained, checks, judged.scores or tested, lines or test_lines)
-    pictures = images_shown(trial, shipped, judged)
+    checks = check(trial, trained, judged, tested.scores)
+    findings = found(trial, trained, checks, judged.scores or tested.scores, lines or test_lines)
+    pictures = images_shown(trial, shipped, judged, tested)
     clock.lap("judge")
     growth, growth_notes = learning_curve(trial, trained, judged, chosen, on_progress, stop)
     clock.lap("learning_curve" if chosen is not None else "judge")
@@ -148,7 +148,7 @@ def _walk(
         shipped=() if shipped.refitted else shipped.indices,
         refitted=len(shipped.indices) if shipped.refitted else 0,
         scores=judged.scores,
-        test=tested,
+        test=tested.scores,
         baselines=lines,
         test_baselines=test_lines,
         learning_curve=growth,

@@ -9,7 +9,7 @@ from danlu.core.seeds import stream
 from danlu.networks import Network, to_torch
 from danlu.networks.export import MemberModule
 from danlu.networks.modules import ModuleNetwork
-from danlu.workflow.judge import Judged, tested_predictions
+from danlu.workflow.judge import Judged, Tested
 from danlu.workflow.training import Shipped, Trial
 
 SAMPLE = 40
@@ -24,7 +24,7 @@ LARGEST = 96
 Arrays = dict[str, np.ndarray]
 
 
-def images_shown(trial: Trial, shipped: Shipped, judged: Judged) -> Arrays:
+def images_shown(trial: Trial, shipped: Shipped, judged: Judged, tested: Tested) -> Arrays:
     """Return what the page draws of images that the networks did not learn from; nothing of a table.
 
     They are of the test part where there is one, else of those judged.
@@ -37,9 +37,10 @@ def images_shown(trial: Trial, shipped: Shipped, judged: Judged) -> Arrays:
     image = trial.network.spec.layout.image
     if image is None:
         return {}
-    rows_N, predicted_NC = tested_predictions(trial, shipped) or (judged.rows_N, judged.mean_NC)
+    rows_N = judged.rows_N if trial.test_rows is None else trial.test_rows
     if not len(rows_N):
         return {}
+    predicted_NC = judged.mean_NC if tested.predicted_MNC is None else tested.predicted_MNC.mean(0)
     chosen, mistake_G = _chosen(trial, rows_N, predicted_NC)
     rows_G = rows_N[chosen]
     x_GP = trial.matrices.x_NF[torch.from_numpy(rows_G)]

@@ -85,26 +85,19 @@ def judge(trial: Trial, trained: Trained) -> Judged:
     return Judged(rows, predicted, scores)
 
 
-def judge_test(trial: Trial, shipped: Shipped) -> dict[str, Score]:
+@dataclass(frozen=True)
+class Tested:
+    """What the shipped members predict of the test table, and its scores; nothing without one."""
+
+    predicted_MNC: np.ndarray | None
+    scores: dict[str, Score]
+
+
+def judge_test(trial: Trial, shipped: Shipped) -> Tested:
     """Score the shipped members together on the test table, once."""
-    target, predicted_MNC = trial.test_target, _tested(trial, shipped)
-    if target is None or predicted_MNC is None:
-        return {}
-    kind = "test (watched)" if trial.plan.watch_test else "test"
-    return score(target.values, predicted_MNC, target.schema, kind=kind, seed=trial.plan.seed)
-
-
-def tested_predictions(trial: Trial, shipped: Shipped) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return (rows_N, predicted_NC) of the test table by the shipped members together; None where there is none."""
-    predicted_MNC = _tested(trial, shipped)
-    return None if trial.test_rows is None or predicted_MNC is None else (trial.test_rows, predicted_MNC.mean(0))
-
-
-def _tested(trial: Trial, shipped: Shipped) -> np.ndarray | None:
-    """Return what each shipped member predicts of the test table."""
     target, rows = trial.test_target, trial.test_rows
     if target is None or rows is None:
-        return None
+        return Tested(None, {})
     predicted_MNC = predict(
         trial.network,
         shipped.preparation,
@@ -115,4 +108,6 @@ def _tested(trial: Trial, shipped: Shipped) -> np.ndarray | None:
         trial.matrices.codes_NQ[rows],
     )
     assert isinstance(predicted_MNC, torch.Tensor)
-    return both_classes(predicted_MNC.cpu().double().numpy(), trial.network.spec, target.schema)
+    values = both_classes(predicted_MNC.cpu().double().numpy(), trial.network.spec, target.schema)
+    kind = "test (watched)" if trial.plan.watch_test else "test"
+    return Tested(values, score(target.values, values, target.schema, kind=kind, seed=trial.plan.seed))
