@@ -4,7 +4,8 @@
 #   make test        format, lint, types, import rules, and all quick tests
 #   make test-slow   the tests that take longer
 #   make lint        the checks of `make test` without the tests
-#   make bench       the measurements in benchmarks/, about five minutes; JAX and scikit-learn go into .venv-bench
+#   make bench       the engine and reading beside others, about five minutes; the others go into .venv-bench
+#   make bench-tables  scores and seconds on tables beside others, an hour or two; needs their folder in DANLU_DATA
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -16,11 +17,11 @@ PYTEST := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=1000 $(BIN)/python -m pytest --quiet 
 RUN := .venv/.installed-run
 DEV := .venv/.installed-dev
 
-# The tools that the engine is measured beside have an environment of their own, without Danlu.
+# The tools that Danlu is measured beside have an environment of their own, without Danlu.
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-slow lint bench docs
+.PHONY: demo test test-slow lint bench bench-tables docs
 
 demo: $(RUN)
 	@$(BIN)/danlu demo
@@ -41,6 +42,10 @@ bench: $(DEV) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/engine.py --peers $(PEERS)/bin/python
 	@$(BIN)/python benchmarks/read_csv.py
 
+# What was measured before a run was broken off is kept in bench-tables.jsonl, and not measured again.
+bench-tables: $(DEV) $(PEERS)/.installed
+	@$(BIN)/python benchmarks/tables.py --peers $(PEERS)/bin/python --out bench-tables.jsonl --summary bench-tables.md
+
 docs: $(DEV)
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/learn.py
@@ -56,10 +61,11 @@ $(DEV): $(RUN)
 	@$(PIP) --editable ".[dev]"
 	@touch $@
 
-# What cannot be installed is not measured, and engine.py says so.
+# One after another: what cannot be installed is not measured, and the rest is.
 $(PEERS)/.installed: pyproject.toml constraints.txt
-	@echo "Installing the engine's peers into $(PEERS) (once) ..."
-	@{ { test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS); } && \
-	$(PEERS)/bin/python -m pip -qq --disable-pip-version-check install --constraint constraints.txt \
-	$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])') && \
-	touch $@; } || echo "They could not be installed: measuring without them."
+	@echo "Installing the peers into $(PEERS) (once; some gigabytes) ..."
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS) || true
+	@all=yes; for each in $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])'); do \
+	$(PEERS)/bin/python -m pip -qq --disable-pip-version-check install --constraint constraints.txt "$$each" \
+	|| { all=no; echo "$$each could not be installed: measuring without it."; }; done; \
+	test $$all = no || touch $@

@@ -99,7 +99,7 @@ def test_with_json_alone_nothing_is_written(danlu, tmp_path: Path) -> None:
         (["softmax", "1", "inf"], 2, "number 2 is inf"),
         (["softmax", "1"], 2, "got 1"),
         (["softmax", "-o", "a.jpg"], 2, "got .jpg"),
-        (["history", "none.danlu"], 6, "none.danlu"),
+        (["curves", "none.danlu"], 6, "none.danlu"),
         (["history"], 2, "must have MODEL"),
         (["activations", "--low", "3", "--high", "2"], 2, "`--low` must be below `--high`, got 3 and 2"),
         (["schedules", "--plan", "none.toml"], 2, "there is no none.toml"),
@@ -143,7 +143,7 @@ def test_a_saved_model_is_drawn_from_its_own_rows_and_from_a_table(danlu, houses
     predicted = json.loads(danlu("predict", "houses.danlu", "fresh.csv", "--json").out)["predictions"]["prediction"]
     assert told["data"]["predicted"] == predicted
     assert told["data"]["truth"] == [170.0, 180.0]
-    curves = json.loads(danlu("plot", "history", "houses.danlu", "-o", "h.pdf", "--json").out)
+    curves = json.loads(danlu("plot", "curves", "houses.danlu", "-o", "h.pdf", "--json").out)
     assert curves["facts"]["networks"] == 3
     assert curves["data"]["curve"].count("loss") == 9
     figure = package.plot("predictions", package.load("houses.danlu"), houses)

@@ -104,7 +104,7 @@ def test_what_does_not_fit_the_model_is_refused(danlu, model: str, houses: Path)
 def test_score_show_and_report(danlu, model: str, houses: Path) -> None:
     ended = danlu("score", model, "houses.csv", "--json")
     assert ended.code == 0, ended.err
-    assert set(json.loads(ended.out)["score"]) == {"rmse", "mae", "r2"}
+    assert set(json.loads(ended.out)["score"]) == {"rmse", "mae", "r2", "nll", "coverage", "width"}
     assert "RMSE" in danlu("score", model, "houses.csv").out
     shown = danlu("show", model)
     assert shown.code == 0, shown.err

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
+from danlu.core.classes import METRICS
 from danlu.core.errors import PlanError
 from danlu.core.records import TargetSchema
 from danlu.judging import CLASSIFICATION, GREATER_IS_BETTER, REGRESSION, metric, metrics_for
+from danlu.judging.metrics import ON_REQUEST, measures
 
 
 def classes(seed: int, rows: int, width: int, present: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -36,7 +38,15 @@ def test_classification_equals_scikit_learn(seed: int, rows: int, width: int, we
     close(
         metric("log-loss", truth, probability, w), oracle.log_loss(truth, probability, sample_weight=w, labels=labels)
     )
-    close(metric("f1", truth, probability, w), oracle.f1_score(truth, guess, average="macro", sample_weight=w))
+    if width == 2:
+        for positive in (0, 1):
+            theirs = oracle.f1_score(truth, guess, labels=[0, 1], pos_label=positive, sample_weight=w, zero_division=0)
+            ours = metric("f1", truth, probability, w, positive)
+            close(0.0 if np.isnan(ours) else ours, float(theirs))
+    else:
+        close(metric("f1", truth, probability, w), oracle.f1_score(truth, guess, average="macro", sample_weight=w))
+    theirs = oracle.brier_score_loss(truth, probability, labels=labels, sample_weight=w)
+    close(metric("brier", truth, probability, w), theirs)
     recall = oracle.recall_score(truth, guess, labels=np.unique(truth), average="macro", sample_weight=w)
     close(metric("balanced-accuracy", truth, probability, w), recall)
 
@@ -64,6 +74,47 @@ def test_classes_absent_from_the_truth_are_left_out_of_means() -> None:
     close(metric("roc-auc", truth, probability), float(np.mean(areas)))
     recalls = [(probability.argmax(axis=1)[truth == c] == c).mean() for c in range(3)]
     close(metric("balanced-accuracy", truth, probability), float(np.mean(recalls)))
+
+
+def test_calibration_error_by_hand() -> None:
+    # Bins of 1/15: two rows of 0.70 (one right) in one, two of 0.90 (both right) in another.
+    probability = np.array([[0.7, 0.3], [0.3, 0.7], [0.9, 0.1], [0.1, 0.9]])
+    truth = np.array([0, 0, 0, 1])
+    close(metric("ece", truth, probability), 0.5 * abs(0.7 - 0.5) + 0.5 * abs(0.9 - 1.0))
+    # In one bin errors in both directions balance out.
+    close(metric("ece", np.array([0, 1]), np.array([[0.51, 0.49], [0.51, 0.49]])), 0.01)
+
+
+def test_classes_given_decide_what_is_counted_but_no_probability() -> None:
+    truth, probability, weight = classes(5, 100, 3)
+    guess = np.zeros(100, int)
+    measure = measures(truth, probability, CLASSIFICATION, weight, guess_N=guess)
+    values = {name: float(found.value_R[0]) for name, found in measure(weight[None]).items()}
+    close(values["accuracy"], float(oracle.accuracy_score(truth, guess, sample_weight=weight)))
+    close(values["balanced-accuracy"], 1 / 3)
+    for name in ("log-loss", "roc-auc", "brier", "ece"):
+        close(values[name], metric(name, truth, probability, weight))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_rmsle_equals_scikit_learn_and_counts_what_is_below_0_as_0(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    truth, weight = rng.exponential(1000, (40, columns)), rng.random(40)
+    predicted = truth * rng.uniform(0.5, 2, (40, columns))
+    predicted[:3] = -5
+    msle = oracle.mean_squared_log_error(truth, np.maximum(predicted, 0), sample_weight=weight)
+    close(metric("rmsle", truth, predicted, weight), float(np.sqrt(msle)))
+
+
+def test_a_main_metric_that_does_not_fit_the_task_is_refused() -> None:
+    kind = TargetSchema(names=("k",), task="classification", classes=("a", "b"), outputs=2)
+    price = TargetSchema(names=("y",), task="regression", outputs=1)
+    assert metrics_for(kind, "f1") == ("f1", *(name for name in CLASSIFICATION if name != "f1"))
+    assert metrics_for(price, "rmsle") == ("rmsle", *REGRESSION)
+    with pytest.raises(PlanError, match="`metric` rmse needs a target of numbers, the task is classification"):
+        metrics_for(kind, "rmse")
+    with pytest.raises(PlanError, match="`metric` f1 needs classes, the task is regression"):
+        metrics_for(price, "f1")
 
 
 def test_one_class_has_no_roc_auc() -> None:
@@ -147,5 +198,7 @@ def test_the_main_metric_comes_first_and_every_metric_has_a_direction() -> None:
     kind = TargetSchema(names=("k",), task="classification", classes=("a", "b"), outputs=2)
     assert metrics_for(kind)[0] == "accuracy"
     assert metrics_for(TargetSchema(names=("y",), task="regression", outputs=1))[0] == "rmse"
-    assert set(GREATER_IS_BETTER) == {*REGRESSION, *CLASSIFICATION}
-    assert [name for name, greater in GREATER_IS_BETTER.items() if not greater] == ["rmse", "mae", "log-loss"]
+    assert set(GREATER_IS_BETTER) == {*REGRESSION, *ON_REQUEST, *CLASSIFICATION}
+    assert set(METRICS) == set(GREATER_IS_BETTER) - {"ece"}
+    lesser = ["rmse", "mae", "rmsle", "log-loss", "brier", "ece"]
+    assert [name for name, greater in GREATER_IS_BETTER.items() if not greater] == lesser

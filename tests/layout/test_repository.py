@@ -17,10 +17,10 @@ from danlu.core.plan import Plan
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {".py", ".md", ".toml", ".txt", ".json", ".yml", ".yaml", ".cfg", ".ini", ""}
 OWN_OPTIONS = {"--output", "--force", "--json", "--page", "--no-page", "--quiet", "--help", "--version", "--plan"}
-OWN_OPTIONS |= {"--proba", "--keep"}
+OWN_OPTIONS |= {"--proba", "--keep", "--interval", "--quantiles"}
 OWN_OPTIONS |= {"--start", "--starts", "--box", "--variables", "--steps", "--every", "--surface"}
 OWN_OPTIONS |= {"--memory", "--input-shape", "--outputs"}
-OWN_OPTIONS |= {"--columns"}
+OWN_OPTIONS |= {"--columns", "--image"}
 OWN_OPTIONS |= {"--member", "--most", "--tolerance", "--input-shape"}
 OWN_OPTIONS |= {"--row", "--rows", "--train", "--input", "--gradient", "--all", "--steps", "--member"}
 OWN_OPTIONS |= {"--standalone", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun

@@ -64,7 +64,10 @@ def test_fashion_mnist_has_235_training_and_40_test_batches(
         assert (rows, -(-rows // 256), -(-model.run.rows.test // 256)) == (60_000, 235, 40)
         assert (said["parameters"], len(said["classes"])) == (parameters, 10)
         loss, hits = model.arrays["loss_EM"][:, 0], model.arrays["test_JM"][:, 0]
-        assert (len(loss), len(hits)) == (10, 10)
+        right = model.arrays["accuracy_EM"][:, 0]
+        assert (len(loss), len(right), len(hits)) == (10, 10, 10)
+        assert (np.diff(right) > 0).all()
+        assert 0.85 < right[-1] < 0.88
         assert (np.diff(loss) < 0).all()
         assert 0.35 < loss[-1] < 0.42
         assert 0.82 < hits[-1] == said["test"]["accuracy"] < 0.88

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from danlu.core.errors import PlanError
-from danlu.population.losses import make_loss, row_sum, weighted_mean
+from danlu.networks import Program
+from danlu.population.losses import hits, make_loss, note_hits, row_sum, weighted_mean
 
 MEMBERS, ROWS, OUTPUTS = 3, 64, 4
 
@@ -111,3 +112,22 @@ def test_numbers_out_of_range_are_refused(text: str, rule: str) -> None:
 def test_sums_of_long_rows_are_right() -> None:
     value = torch.arange(2 * 4096, dtype=torch.float64).view(2, 4096)
     np.testing.assert_array_equal(row_sum(value).numpy(), value.numpy().sum(1))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 7, 150])
+def test_a_row_is_right_where_torchs_argmax_is_its_class(outputs: int) -> None:
+    """Outputs in whole numbers are often equal: the first of the greatest counts."""
+    generator = torch.Generator().manual_seed(5)
+    logits = torch.randint(-2, 3, (3, 2048, outputs), generator=generator).float()
+    truth = torch.randint(0, max(2, outputs), (3, 2048), generator=generator)
+    guess = logits.argmax(2) if outputs > 1 else (logits[..., 0] > 0).long()
+    assert torch.equal(hits(logits, truth), guess == truth)
+    share = torch.rand(3, 2048, generator=generator)
+    share[:, -31:] = 0
+    found, program = torch.empty(3), Program()
+    note_hits(logits, truth, share, found, program)
+    torch.testing.assert_close(found, ((guess == truth) * share).sum(1), rtol=1e-5, atol=0)
+    logits.neg_()
+    program.run()
+    now = logits.argmax(2) if outputs > 1 else (logits[..., 0] > 0).long()
+    torch.testing.assert_close(found, ((now == truth) * share).sum(1), rtol=1e-5, atol=0)

@@ -176,15 +176,16 @@ def in_waves(monkeypatch: pytest.MonkeyPatch, table: Any, plan: Any, members: An
         {},
         {"batch_norm": "input,hidden", "dropout": 0.2, "optimizer": "adamw", "weight_decay": 0.01},
         {"early_stopping": True, "patience": 2, "epochs": 15, "lr": 0.05, "schedule": "plateau"},
+        {"loss": "cross-entropy", "scale_target": "none"},
     ],
-    ids=["adam", "batch norm and dropout", "early stopping"],
+    ids=["adam", "batch norm and dropout", "early stopping", "classes"],
 )
 def test_waves_change_no_bit(
     world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     """Members with other rates and numbers of epochs, which are judged at other ones too: waves of the shorter, of the
     longer, and of both. Curves and records are the same as well."""
-    table = world(weighted=True)
+    table = world(weighted=True, classes=3 if "loss" in changes else 0)
     plan = table.plan(**({"epochs": 9, "judge_every": 4} | changes))
     if plan.early_stopping:
         table.rows = replace(table.rows, watched=table.rows.judged)

@@ -89,7 +89,8 @@ def the_same(one: Any, other: Any) -> None:
 
 def apart(table: Any, plan: Any, members: Any, shares: list[list[int]]) -> Any:
     """Train shares of the members one by one, and join the results."""
-    options = {"metric": "rmse", "on_progress": None, "stop": None}
+    metric = "rmse" if table.matrices.y.is_floating_point() else "accuracy"
+    options = {"metric": metric, "on_progress": None, "stop": None}
     parts = [
         (
             indices,
@@ -103,9 +104,9 @@ def apart(table: Any, plan: Any, members: Any, shares: list[list[int]]) -> Any:
 
 
 @pytest.mark.parametrize("shares", [[[0, 2], [1, 3]], [[3], [0, 1, 2]], [[2], [0], [3], [1]]])
-@pytest.mark.parametrize("case", ["plain", "early stopping", "batch norm"])
+@pytest.mark.parametrize("case", ["plain", "early stopping", "batch norm", "classes"])
 def test_shares_joined_are_the_whole(world: Callable[..., Any], case: str, shares: list[list[int]]) -> None:
-    table = world(weighted=True)
+    table = world(weighted=True, classes=3 if case == "classes" else 0)
     changes: dict[str, Any] = {"epochs": 9, "schedule": "one-cycle"}
     if case == "early stopping":
         table.rows = replace(table.rows, watched=table.rows.judged)

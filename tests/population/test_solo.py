@@ -33,10 +33,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def the_same(whole: Any, alone: Any, index: int) -> bool:
+    epochs, kept = alone.members[0].epochs, [name for name in alone.curves if name.endswith("_EM")]
+    assert kept == [name for name in whole.curves if name.endswith("_EM")]
     return (
         torch.equal(whole.weights_MP[index], alone.weights_MP[0])
         and torch.equal(whole.state_MS[index], alone.state_MS[0])
-        and np.array_equal(whole.curves["loss_EM"][:, index][: alone.members[0].epochs], alone.curves["loss_EM"][:, 0])
+        and all(np.array_equal(whole.curves[name][:epochs, index], alone.curves[name][:, 0]) for name in kept)
     )
 
 

@@ -36,8 +36,10 @@ networks = st.fixed_dictionaries(
         "batch_norm_input": st.booleans(),
         "batch_norm_hidden": st.booleans(),
         "layer_norm": st.booleans(),
+        "copies": st.sampled_from([1, 1, 3]),
+        "bins": st.sampled_from([0, 7]),
     }
-)
+).map(lambda drawn: drawn | {"copies": 1 if drawn["batch_norm_hidden"] else drawn["copies"]})
 plans = st.fixed_dictionaries(
     {
         "optimizer": st.sampled_from(["sgd", "adam", "adamw", "rmsprop", "adagrad"]),
@@ -57,6 +59,7 @@ numbers = st.fixed_dictionaries(
         "dropout": st.sampled_from([0.0, 0.2]),
         "label_smoothing": st.sampled_from([0.0, 0.1]),
         "loss_weight": st.sampled_from([1.0, 0.5]),
+        **dict.fromkeys(("flip", "shift", "rotate", "cutout"), st.just(0.0)),  # of images
         "schedules": st.sampled_from(["constant", "one-cycle", "step:1:0.5", "cosine", "plateau:1:0.5"]),
         "warmups": st.sampled_from([0.0, 0.5]),
         "epochs": st.integers(1, 4),
@@ -89,11 +92,13 @@ class Case:
         fit = tuple(np.flatnonzero(np.arange(ROWS) % (k + 4) > 1) for k in range(FOLDS))
         watched = tuple(np.flatnonzero(np.arange(ROWS) % (k + 4) == 1) for k in range(FOLDS))
         self.plan = make_plan(lr=0.01, epochs=4, patience=1 if plan["early_stopping"] else None, **plan)
-        self.network = Network(NetworkSpec(layout=LAYOUT, outputs=3 if classes else 1, scale="standard", **network))
+        layout = LAYOUT.model_copy(update={"bins": network["bins"]})
+        network = {name: value for name, value in network.items() if name != "bins"}
+        self.network = Network(NetworkSpec(layout=layout, outputs=3 if classes else 1, scale="standard", **network))
         matrices = Matrices(x, codes, y, weight)
         scale = "none" if classes else "standard"
         truth = None if classes else y
-        preparation = Preparation.fit(x, codes, truth, fit, LAYOUT, "standard", scale, torch.float32, weight)
+        preparation = Preparation.fit(x, codes, truth, fit, layout, "standard", scale, torch.float32, weight)
         self.shelf = Shelf(matrices, preparation, scaled=not classes)
         self.rows = Rows(fit, tuple(np.arange(k, 40) for k in range(FOLDS)), watched)
 
@@ -137,10 +142,11 @@ def test_the_same_seed_gives_the_same_weights_run_after_run(
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(network=networks, seed=st.integers(0, 99))
+@given(network=networks.map(lambda drawn: drawn | {"copies": 1, "bins": 0}), seed=st.integers(0, 99))
 def test_gradients_equal_autograd_in_float64(network: dict[str, Any], seed: int) -> None:
     """The exported torch.nn module in training mode, same weights and rows: within 1e-12."""
-    net = Network(NetworkSpec(layout=LAYOUT, outputs=2, scale="none", **network))
+    plain = {name: value for name, value in network.items() if name != "bins"}
+    net = Network(NetworkSpec(layout=LAYOUT, outputs=2, scale="none", **plain))
     weights, state = net.initial([seed, seed + 1], torch.float64)
     preparation = Preparation.fit(
         torch.zeros(4, 3), torch.zeros(4, 1, dtype=torch.int32), None, [torch.arange(4)], LAYOUT, "none", "none",

@@ -236,6 +236,7 @@ def classification(classes: int = 2, rows: int = 3_000, names: Sequence[str] = (
     target = TargetSchema(names=("outcome",), task="classification", classes=labels, outputs=classes)
     arrays = {
         "loss_EM": curves(5, 30, 2, start=1.2, end=0.4),
+        "accuracy_EM": 1 - curves(5, 30, 4, start=0.45, end=0.1),
         "judged_epochs_J": np.arange(1, 31),
         "judged_JM": 1 - curves(5, 30, 3, start=0.4, end=0.15),
         "rows_N": np.arange(rows),

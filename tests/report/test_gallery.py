@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 import danlu
-from danlu.report.gallery import gallery, png
+from danlu.report.cards import png
+from danlu.report.gallery import gallery
 
 
 def model_of(names: tuple[str, str]) -> danlu.Model:

@@ -123,6 +123,58 @@ def test_what_is_refused(tmp_path: Path) -> None:
         )
 
 
+def test_what_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(DataError, match=r"fashion_mnist must be a table or images, .* Did you mean `fashion-mnist`"):
+        danlu.fit("fashion_mnist")
+    with pytest.raises(PlanError, match="needs a target column"):
+        danlu.fit("-")
+
+
+def test_images_are_compared_with_a_linear_model_of_pixels() -> None:
+    images, labels = shapes(150)
+    model = danlu.fit((images, labels), hidden=(4,), epochs=1, folds=3)
+    assert set(model.run.baselines) == {"majority", "linear"}
+    accuracy = model.run.baselines["linear"]["accuracy"]
+    assert accuracy is not None
+    assert accuracy > 0.8
+    numbers = danlu.fit((images, images.mean((1, 2)) * 1.0), test=(images, images.mean((1, 2)) * 1.0), epochs=1)
+    rmse = [numbers.run.test_baselines[name]["rmse"] for name in ("mean", "linear")]
+    assert rmse[1] < 0.5 * rmse[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"early_stopping": True, "epochs": 8},
+        {"folds": 3, "repeats": 2, "refit": True, "epochs": 3},
+        {"net": "cnn", "conv": (3,), "folds": 3, "early_stopping": True, "refit": True, "epochs": 3},
+    ],
+)
+@pytest.mark.parametrize("task", ["classes", "numbers", "distributions"])
+def test_every_way_of_judging_goes_through_to_predictions_and_page(
+    tmp_path: Path, settings: dict[str, object], task: str
+) -> None:
+    images, labels = shapes(60)
+    random = np.random.default_rng(0)
+    targets = {
+        "classes": labels,
+        "numbers": random.normal(size=(60, 2)),
+        "distributions": random.dirichlet([1, 1, 1], 60),
+    }
+    loss = {"loss": "kl"} if task == "distributions" else {}
+    hidden = {} if "net" in settings else {"hidden": (4,)}
+    model = danlu.fit((images, targets[task]), **hidden, **loss, **settings)
+    model.save(tmp_path / "m.danlu")
+    again = danlu.load(tmp_path / "m.danlu")
+    predicted = again.predict(images)
+    assert predicted.shape == {"classes": (60,), "numbers": (60, 2), "distributions": (60, 3)}[task]
+    if task == "distributions":
+        np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-6)
+    assert again.score((images, targets[task]))
+    again.report(tmp_path / "m.html")
+    assert "<html" in (tmp_path / "m.html").read_text(encoding="utf-8")
+
+
 def first_weights(model: Model) -> dict[str, torch.Tensor]:
     """The numbers that the single member of a model started from."""
     from danlu.networks.build import make_network
@@ -152,6 +204,8 @@ def test_the_networks_of_seeds_a_learn_as_in_pytorch(hidden: tuple[int, ...], in
     }
     settings |= {"lr": 0.1, "epochs": 4, "batch_size": 64, "holdout": 0}
     model = danlu.fit((x, y), test=(xt, yt), watch_test=True, **settings)
+    drawn = danlu.plot("curves", model).data["curve"]
+    assert {name: drawn.count(name) for name in drawn} == {"loss": 4, "training accuracy": 4, "test accuracy": 4}
     start = first_weights(model)
     plain = nn.Sequential(nn.Linear(144, hidden[0]), nn.ReLU(), nn.Linear(hidden[0], 2))
     for parameter, values in zip(plain.parameters(), start.values(), strict=True):
@@ -161,14 +215,17 @@ def test_the_networks_of_seeds_a_learn_as_in_pytorch(hidden: tuple[int, ...], in
     test = torch.from_numpy(xt).flatten(1).float() / 255
     truth, optimizer = torch.from_numpy(y).long(), torch.optim.SGD(plain.parameters(), lr=0.1)
     for epoch in range(4):
-        losses = []
+        losses, right = [], 0
         for rows in order_of(700, 64, epoch):
-            loss = nn.functional.cross_entropy(plain(pixels[rows]), truth[rows])
+            logits = plain(pixels[rows])
+            loss = nn.functional.cross_entropy(logits, truth[rows])
+            right += int((logits.argmax(1) == truth[rows]).sum())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item() * len(rows))
         assert model.arrays["loss_EM"][epoch, 0] == pytest.approx(sum(losses) / 700, rel=1e-4)
+        assert abs(model.arrays["accuracy_EM"][epoch, 0] - right / 700) <= 0.002
         hits = (plain(test).argmax(1).numpy() == yt).mean()
         assert abs(model.arrays["test_JM"][epoch, 0] - hits) <= 0.002
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from danlu.core.plan import Task
-from danlu.core.records import Finding, LearningCurve, LeftOut, Note, Rows, Run, Score
+from danlu.core.records import Calibration, Decision, Finding, LearningCurve, LeftOut, Note, Rows, Run, Score
 
 
 class FitAnswer(BaseModel):
@@ -36,6 +36,13 @@ class FitAnswer(BaseModel):
     test_score: dict[str, Score] = Field(description="The same with intervals and rows.")
     train: dict[str, float | None] = Field(
         description="By metric, on rows that a network learnt from: the mean over networks."
+    )
+    calibration: Calibration | None = Field(
+        description="What was made of the probabilities of a classification; null of a regression."
+    )
+    decision: Decision | None = Field(
+        description="How a class is chosen, with --metric accuracy, balanced-accuracy or f1, or class weights; null: "
+        "the likeliest."
     )
     baselines: dict[str, dict[str, float | None]] = Field(
         description="mean or majority, and linear: by metric, on the rows of `score`."
@@ -71,6 +78,8 @@ def fit_answer(run: Run, model: Path, page: Path | None) -> FitAnswer:
         test={name: score.value for name, score in run.test.items()},
         test_score=run.test,
         train=run.checks.train,
+        calibration=run.calibration,
+        decision=run.decision,
         baselines=run.baselines,
         learning_curve=run.learning_curve,
         findings=list(run.findings),

@@ -21,6 +21,8 @@ app = typer.Typer(add_completion=False)
 
 FOUND = 1
 """Exit code where a gradient is wrong, or cannot be told."""
+LONG = 18
+"""Letters of a parameter's name beyond which its column gets more room."""
 STYLES = {"right": "green", "kink": "yellow", "unsure": "yellow", "wrong": "bold red"}
 OUTCOMES = {
     "right": "all gradients are right",
@@ -37,7 +39,7 @@ def gradients_command(  # noqa: PLR0913  an option each
         str, typer.Argument(metavar="MODULE|MODEL", help="FILE.py:CLASS of your own, or the folder of a model.")
     ],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="Table whose rows they are taken at; else random inputs.")
+        str | None, typer.Argument(metavar="DATA", help="Table or images they are taken at; else random inputs.")
     ] = None,
     *,
     input_shape: Annotated[
@@ -48,8 +50,9 @@ def gradients_command(  # noqa: PLR0913  an option each
     ] = None,
     member: Annotated[int, typer.Option("--member", metavar="INT", help="Which network of a model, from 0.")] = 0,
     most: Annotated[
-        int, typer.Option("--most", metavar="INT", help="Entries of a parameter that are moved one by one.")
-    ] = 100,
+        int | None,
+        typer.Option("--most", metavar="INT", help="Entries of a parameter moved one by one: 100, of convolutions 3."),
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option("--tolerance", metavar="NUM", help="Largest relative error that is right; 1e-6 in float64."),
@@ -124,11 +127,12 @@ def _table(checks: tuple[ParameterCheck, ...]) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    long = max(len(check.name) for check in checks) > LONG
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if long else 3, 0, 0), header_style="dim")
     table.add_column("gradient by", overflow="fold")
     table.add_column("shape", overflow="fold")
     table.add_column("checked", justify="right", no_wrap=True)
-    table.add_column("worst rel. error", justify="right", no_wrap=True)
+    table.add_column("worst rel.\nerror" if long else "worst rel. error", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for check in checks:
         sampled = check.checked < check.size

@@ -24,7 +24,7 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help="Table with the model'
 
 @app.command("predict", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @with_settings(READING)
-def predict_command(
+def predict_command(  # noqa: PLR0913  one parameter an option
     model: Model,
     data: Data,
     *,
@@ -33,6 +33,13 @@ def predict_command(
         typer.Option("--output", "-o", metavar="FILE", help=".csv, .tsv (also .gz) or .parquet; else standard output."),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probability of each class as well.")] = False,
+    interval: Annotated[
+        float | None,
+        typer.Option("--interval", metavar="SHARE", help="Ends of intervals that hold this share of truths, as 0.9."),
+    ] = None,
+    quantiles: Annotated[
+        str | None, typer.Option("--quantiles", metavar="SHARES", help="Values below which 0.1,0.5,0.9 of truths lie.")
+    ] = None,
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="COL[,COL]", help="Columns of DATA to write as well.")
     ] = None,
@@ -44,11 +51,16 @@ def predict_command(
     """Predict the rows of a table with a saved model.
 
     Rows stay in their order; columns the model does not know are ignored, and said.
+
+    With --interval come columns low and high, with --quantiles q0.1 and so on: from errors on rows that the networks
+    had not seen.
     """
     from danlu.cli.answer import by_topic, print_json  # noqa: PLC0415
     from danlu.cli.terminal import err, say_notes  # noqa: PLC0415
 
-    kept = split_names(keep or [])
+    kept, shares = split_names(keep or []), _shares(quantiles)
+    if interval is not None and not 0 < interval < 1:
+        raise PlanError("`interval` must be between 0 and 1", f"got {interval:g}", "Use --interval 0.9.")
     to_file = output is not None and output != "-"
     if as_json and kept and not to_file:
         raise PlanError("`keep` belongs to a table", "got --json without a file", "Give -o FILE, or leave it out.")
@@ -59,8 +71,8 @@ def predict_command(
 
     loaded = load(model, net=net)
     raw = loaded.read(data, reading(settings, loaded.run.plan))
-    predictions = loaded.predictions(raw)
-    columns = _named(raw, kept) | predictions.columns(proba=proba)
+    predictions = loaded.predictions(raw, sure=interval is not None or bool(shares))
+    columns = _named(raw, kept) | predictions.columns(proba=proba) | predictions.sure_columns(interval, shares)
     say_notes(err(), predictions.warnings)
     if to_file or not as_json:
         write(output or "-", columns, keep=raw if isinstance(raw, RawTable) else None, keep_names=kept, force=force)
@@ -71,6 +83,29 @@ def predict_command(
         print_json(answer | ({} if to_file else {"predictions": columns}))
     elif to_file:
         err().print(f"{rows:,} predictions in {output}", soft_wrap=True)
+
+
+def _shares(text: str | None) -> tuple[float, ...]:
+    """Return the shares of `--quantiles`, in their order, each once.
+
+    Raises:
+        PlanError: one is no number between 0 and 1.
+
+    >>> _shares("0.1, 0.9")
+    (0.1, 0.9)
+    """
+    shares = []
+    for part in split_names([text]) if text is not None else ():
+        try:
+            share = float(part)
+        except ValueError:
+            share = -1.0
+        if not 0 < share < 1:
+            raise PlanError("`quantiles` must be between 0 and 1", f"got {part!r}", "Use --quantiles 0.1,0.5,0.9.")
+        shares.append(share)
+    if text is not None and not shares:
+        raise PlanError("`quantiles` must name a share", "got none", "Use --quantiles 0.1,0.5,0.9.")
+    return tuple(dict.fromkeys(shares))
 
 
 def _named(raw: Any, kept: list[str] | tuple[str, ...]) -> dict[str, Any]:

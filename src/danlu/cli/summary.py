@@ -14,7 +14,9 @@ from danlu.cli.terminal import as_typed
 from danlu.core.records import Finding, Run, Score
 from danlu.judging import GREATER_IS_BETTER
 from danlu.report.words import (
+    calibration_words,
     count,
+    decision_words,
     duration,
     image,
     interval,
@@ -22,6 +24,7 @@ from danlu.report.words import (
     metric_name,
     metric_value,
     score_place,
+    sure,
     told_apart,
 )
 
@@ -107,7 +110,14 @@ def print_scores(console: Console, run: Run) -> None:
             line(console, "so", sentence)
         if apart := told_apart(run):
             line(console, "training", f"{apart} (one network alone)")
-        if others := [short(name, score) for name, score in run.scores.items() if name != run.main_metric]:
+        if chosen := decision_words(run):
+            line(console, "class", chosen)
+        if done := calibration_words(run):
+            line(console, "probability", done)
+        if held := sure(run.scores):
+            line(console, "intervals", f"{held}")
+        told = (run.main_metric, "coverage", "width") if held else (run.main_metric,)
+        if others := [short(name, score) for name, score in run.scores.items() if name not in told]:
             line(console, "also", ", ".join(others))
         f1 = run.scores.get("f1")
         if f1 is not None and f1.per_class and len(f1.per_class) <= 6:
@@ -117,13 +127,18 @@ def print_scores(console: Console, run: Run) -> None:
         print_test(console, run)
 
 
+def score_name(name: str, score: Score) -> str:
+    """Return how a metric is written, of two classes "F1 of yes"."""
+    return metric_name(name) if score.of is None else f"{metric_name(name)} of {score.of}"
+
+
 def score_table(run: Run, main: Score) -> Table:
     """Return the small table: the networks together, one of them, a linear model, the constant guess."""
     name, place = run.main_metric, score_place(main)
     better = "higher" if GREATER_IS_BETTER.get(name, False) else "lower"
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("")
-    table.add_column(metric_name(name), justify="right")
+    table.add_column(score_name(name, main), justify="right")
     table.add_column(f"95% interval ({main.kind}, {better} is better)")
     repeats = run.resolved.repeats or 1
     ours = "Danlu" if repeats < 2 else f"Danlu, {repeats} networks together"
@@ -160,12 +175,17 @@ def verdict(run: Run, main: Score) -> str:
 def print_test(console: Console, run: Run) -> None:
     """Print the scores on the test table, the main one with its interval."""
     parts = []
+    held = sure(run.test)
     for name, score in run.test.items():
+        if held and name in ("coverage", "width"):
+            continue
         between = interval(name, score)
         parts.append(f"{short(name, score)} ({between})" if name == run.main_metric and between else short(name, score))
     first = next(iter(run.test.values()))
     seen = "watched while training" if "watched" in first.kind else "locked until the end"
     line(console, "test", Text(", ".join(parts), "bold").append(f" on {count(first.rows, 'row')}, {seen}", "not bold"))
+    if held:
+        line(console, "", held)
 
 
 def print_finding(console: Console, finding: Finding) -> None:
@@ -179,7 +199,7 @@ def print_finding(console: Console, finding: Finding) -> None:
 
 def short(name: str, score: Score) -> str:
     """Return "RMSE 48,100"."""
-    return f"{metric_name(name)} {metric_value(name, score.value, score_place(score))}"
+    return f"{score_name(name, score)} {metric_value(name, score.value, score_place(score))}"
 
 
 def time_taken(seconds: dict[str, float]) -> str:
@@ -204,5 +224,5 @@ def print_metrics(console: Console, scores: dict[str, Score]) -> None:
     for place, (name, score) in enumerate(scores.items()):
         style = "bold green" if place == 0 else ""
         value = metric_value(name, score.value, score_place(score))
-        table.add_row(Text(metric_name(name), style), Text(value, style), interval(name, score))
+        table.add_row(Text(score_name(name, score), style), Text(value, style), interval(name, score))
     console.print(table)

@@ -27,7 +27,9 @@ def trace_command(  # noqa: PLR0913  an option each
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A lesson (name or TOML file), folder of a model, or FILE.py:CLASS.")
     ],
-    data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Of a model: the table with the rows.")] = None,
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="Of a model: the table with the rows, or images.")
+    ] = None,
     *,
     weight: Annotated[
         str | None,
@@ -108,7 +110,7 @@ def _traced(source: str, data: str | None, x: Any, y: Any, asked: dict[str, Any]
         raise PlanError("`--input` and `--target` are for FILE.py:CLASS", f"got {source}", "Leave them out.")
     if data is None:
         if settings:
-            raise PlanError("how a table is read needs a table", "got none", "Name it after SOURCE.")
+            raise PlanError("how data are read needs data", "got none", "Name it after SOURCE.")
         return trace(source, x, y, **asked)
     from danlu.explanation.lesson import is_lesson  # noqa: PLC0415
     from danlu.workflow.model import load  # noqa: PLC0415

@@ -45,6 +45,8 @@ def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 
 def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     layers = ("hidden", "activation", "batch_norm", "batch_norm_momentum", "layer_norm", "init", "init_bias")
+    layers = (*layers, "bins", "copies")
+    copies = (plan.copies or 1) > 1
     named = [name for name in layers if getattr(plan, name) is not None]
     return [
         (
@@ -63,6 +65,14 @@ def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
         (
             plan.net == "linear" and plan.activation is not None,
             "`net` linear has no activation, got `activation`. Use net=mlp, or leave it out.",
+        ),
+        (
+            copies and "hidden" in (plan.batch_norm or ()),
+            "`copies` have no moments of their own for batch norm, got batch_norm hidden. Use layer_norm, or copies=1.",
+        ),
+        (
+            copies and (plan.net in ("linear", "cnn") or plan.hidden == ()),
+            f"`copies` need a hidden layer of a perceptron, got net {plan.net}. Use net=auto, or copies=1.",
         ),
         (
             plan.batch_norm_momentum is not None and not plan.batch_norm,
@@ -98,12 +108,17 @@ def _image_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 
 def _training_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     with_momentum = plan.optimizer in ("sgd", "rmsprop")
+    weighted = plan.class_weight not in (None, "none")
     few = isinstance(plan.batch_size, int) and plan.batch_size < 1
     return [
         (few, f"`batch_size` must be at least 1, got {plan.batch_size}. Use batch_size=256, or all."),
         (
             plan.nesterov and plan.optimizer != "sgd",
             f"`nesterov` belongs to optimizer sgd, got {plan.optimizer or 'none'}. Use optimizer=sgd.",
+        ),
+        (
+            weighted and plan.task == "regression",
+            "`class_weight` needs a target of classes, got task regression. Leave it out, or use `weight`.",
         ),
         (plan.nesterov and not plan.momentum, "`nesterov` needs momentum, got none. Use momentum=0.9."),
         (

@@ -43,10 +43,12 @@ class Ending(Record):
 class Checks(Record):
     """What was looked at after training, for diagnosis."""
 
+    metric: str = ""
+    """What `judged` is, and the curves of judged rows; empty: the main metric."""
     train: dict[str, float | None] = Field(default_factory=dict)
     """Metrics of single networks on rows that they learnt from, the mean over networks."""
     judged: float | None = None
-    """The main metric of single networks on their judged (else the test) rows, the mean over networks."""
+    """That metric of single networks on their judged (else the test) rows, the mean over networks."""
     train_rows: int = 0
     """Rows that `train` was taken on, at most, of each network."""
     left_over: float | None = None

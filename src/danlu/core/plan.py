@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from danlu.core.agree import contradictions
+from danlu.core.classes import METRICS, ClassWeight, check_metric, parse_class_weight
 from danlu.core.errors import PlanError, nearest
 from danlu.core.nets import check_net
 
@@ -99,7 +100,7 @@ def with_numbers(names: tuple[str, ...], most: int) -> Any:
     return check
 
 
-AUGMENTS = ("flip", "shift", "rotate", "cutout")
+AUGMENTS = ("flip", "shift", "crop", "rotate", "cutout")
 
 
 def check_augment(value: Any) -> Any:
@@ -117,8 +118,11 @@ def check_augment(value: Any) -> Any:
         kind, number = (*str(name).split(":"), "1")[:2]
         if not 0 < float(number) <= 180 or (kind == "flip" and ":" in name):
             raise ValueError(f"must have a number above 0 after {kind}, got {name!r}")
-    if len({str(name).partition(":")[0] for name in names}) < len(names):
-        raise ValueError(f"must name each way once, got {', '.join(names)!r}")
+        if kind in ("shift", "crop", "cutout") and float(number) % 1:
+            raise ValueError(f"must have a whole number of pixels after {kind}, got {name!r}")
+    kinds = [str(name).partition(":")[0].replace("crop", "shift") for name in names]
+    if len(set(kinds)) < len(kinds):
+        raise ValueError(f"must name each way once, and crop is another name of shift, got {', '.join(names)!r}")
     return names
 
 
@@ -188,6 +192,9 @@ class Plan(BaseModel):
     time: str | None = setting(None, "rows", "Column of time order: judged rows come after training rows.")
     weight: str | None = setting(None, "rows", "Column of row weights.")
     refit: bool = setting(False, "rows", "Ship networks trained on all rows instead of the fold members.")
+    metric: Annotated[str | None, BeforeValidator(check_metric)] = setting(
+        None, "rows", "Main metric: " + ", ".join(METRICS) + "; rmse or accuracy. Thresholds are chosen for some."
+    )
     watch_test: bool = setting(False, "rows", "Show the test curve while training; the score is marked as watched.")
     learning_curve: bool = setting(False, "rows", "Train on growing shares of the rows too: what would more bring?")
 
@@ -210,7 +217,10 @@ class Plan(BaseModel):
     )
     residual: bool | None = setting(None, "network", "Whether net cnn is the residual one (where conv is not given).")
     augment: Annotated[tuple[str, ...] | None, BeforeValidator(check_augment)] = setting(
-        None, "network", "Images at random: flip, shift:2 (pixels), rotate:10 (degrees), cutout:8.", "Use shift:2."
+        None,
+        "network",
+        "Images at random: flip, shift:2 or crop:4 (pixels), rotate:10 (degrees), cutout:8.",
+        "Use shift:2.",
     )
     activation: Activation | None = setting(None, "network", "Activation of hidden layers (relu).")
     batch_norm: Annotated[tuple[Normalised, ...] | None, BeforeValidator(split_names)] = setting(
@@ -218,6 +228,17 @@ class Plan(BaseModel):
     )
     batch_norm_momentum: float | None = setting(None, "network", "Momentum of running moments (0.1).", "", gt=0, le=1)
     layer_norm: bool | None = setting(None, "network", "Layer norm before each activation.")
+    bins: int | None = setting(
+        None,
+        "network",
+        "Bins that each number is spread over besides (piecewise-linear encoding).",
+        "Use bins=48.",
+        ge=0,
+        le=256,
+    )
+    copies: int | None = setting(
+        None, "network", "Networks inside each network, sharing most weights (TabM).", "Use copies=4.", ge=1, le=64
+    )
     dropout: float | None = setting(
         None, "network", "Dropout after each activation (0).", "Use dropout=0.2.", ge=0, lt=1
     )
@@ -237,6 +258,9 @@ class Plan(BaseModel):
     # --- training
     loss: Annotated[str | None, BeforeValidator(with_numbers(LOSSES, 1))] = setting(
         None, "training", "Loss: " + ", ".join(LOSSES) + "; e.g. huber:1, pinball:0.9."
+    )
+    class_weight: Annotated[dict[str, ClassWeight] | str | None, BeforeValidator(parse_class_weight)] = setting(
+        None, "training", "What mistakes on a class cost: balanced, none, or CLASS=WEIGHT,... (none)."
     )
     label_smoothing: float | None = setting(None, "training", "Label smoothing (0).", "Use 0.1.", ge=0, lt=1)
     optimizer: Optimizer | None = setting(None, "training", "sgd, adam, adamw, rmsprop or adagrad.")

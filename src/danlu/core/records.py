@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from danlu.core.checks import Checks
+from danlu.core.classes import Calibration, Decision
 from danlu.core.plan import Plan, Task
 from danlu.core.record import Record
 
@@ -50,6 +51,8 @@ class TargetSchema(Record):
     classes: tuple[str, ...] = ()
     outputs: int
     """Width of the network's last layer: targets of a regression, classes (2 for two) of a classification."""
+    positive: int = 1
+    """Of two classes the place of the one that f1 and the threshold are of: the rarer of the rows learnt from."""
 
 
 class ImageSchema(Record):
@@ -106,6 +109,8 @@ class FeatureLayout(Record):
     """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)"."""
     indicators: tuple[int, ...] = ()
     """Positions in `numbers` that get a second input, 1 where the cell is missing."""
+    bins: int = 0
+    """Bins that each number is spread over besides, as so many inputs; 0: none."""
     codes: tuple[CodeColumn, ...] = ()
     image: tuple[int, int, int] | None = None
     """Channels, height and width, where the matrix holds pixels, row by row of a channel; it has no `numbers` then."""
@@ -147,6 +152,8 @@ class NetworkSpec(Record):
     batch_norm_hidden: bool = False
     batch_norm_momentum: float = 0.1
     layer_norm: bool = False
+    copies: int = 1
+    """Networks inside a member that share all weights but a few."""
     dropout: float = 0.0
     init: str = "default"
     init_bias: float | Literal["default"] = "default"
@@ -216,7 +223,8 @@ class Score(Record):
     """A metric on rows that no choice was made on, with its 95% bootstrap interval.
 
     `kind`: out-of-fold, holdout, test, or test (watched). `one_member` is the score of a single member
-    on the same rows (a mean over members), where the value is that of several together.
+    on the same rows (a mean over members), where the value is that of several together. `of` is the class that
+    f1 of two classes is of.
     """
 
     value: float | None
@@ -227,6 +235,7 @@ class Score(Record):
     per_target: dict[str, float | None] | None = None
     per_class: dict[str, float | None] | None = None
     one_member: float | None = None
+    of: str | None = None
 
 
 class LearningPoint(Record):
@@ -296,10 +305,13 @@ class Rows(Record):
 class Run(Record):
     """All that is known of a run: what report, `show` and `--json` are drawn from.
 
-    The long arrays are kept beside it, by name: `loss_EM` (training loss of each epoch), `judged_epochs_J`,
+    The long arrays are kept beside it, by name: `loss_EM` (training loss of each epoch), of classes
+    `accuracy_EM` (training accuracy of each epoch, summed up while training), `judged_epochs_J`,
     `judged_JM` (main metric on each member's judged rows), `test_JM` where the test rows are watched,
     `lr_E`, `rows_N` (row numbers judged), `truth_NC` and `predicted_NC` (user units, or class codes
-    and probabilities).
+    and probabilities), and `guessed_N` (codes of the classes predicted, where there is a decision).
+    Where no row was judged, `test_truth_NC` and `test_predicted_NC` are those of the test part; of images,
+    `workflow.gallery` says what `shown_...`, `saliency_GHW` and `first_UKHW` are.
     """
 
     name: str
@@ -318,6 +330,12 @@ class Run(Record):
     folds: str
     """How rows were divided, in words."""
     main_metric: str
+    curve_metric: str = ""
+    """What `judged_JM` is; empty: the main metric."""
+    calibration: Calibration | None = None
+    """Of a classification."""
+    decision: Decision | None = None
+    """None where the likeliest class is predicted."""
     members: tuple[MemberRecord, ...]
     shipped: tuple[int, ...]
     """Members that predict, or empty when networks were refitted on all rows."""
@@ -336,6 +354,11 @@ class Run(Record):
     seconds: dict[str, float]
     machine: dict[str, str]
     interrupted: bool = False
+
+    @property
+    def judged_by(self) -> str:
+        """The metric of the curves."""
+        return self.curve_metric or self.main_metric
 
 
 class Progress(Record):

@@ -187,7 +187,13 @@ def _classification(target: TargetCells, loss: str) -> Target:
     order = class_order(classes)
     place = np.empty(len(texts), dtype=np.int64)
     place[used[order]] = np.arange(len(order))
+    values = place[codes]
+    rows_C = np.bincount(values, minlength=len(order))
     schema = TargetSchema(
-        names=(name,), task="classification", classes=tuple(classes[i] for i in order), outputs=len(order)
+        names=(name,),
+        task="classification",
+        classes=tuple(classes[i] for i in order),
+        outputs=len(order),
+        positive=0 if rows_C[0] < rows_C[1] else 1,
     )
-    return Target(schema, place[codes])
+    return Target(schema, values)

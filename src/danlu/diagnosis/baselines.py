@@ -41,7 +41,7 @@ def no_better(score: Score | None, baselines: Mapping[str, Mapping[str, float | 
             evidence=f"{metric} {shown(score.value)}{interval} on {score.rows:,} rows; {others}.",
             cure="The linear model is simpler and as good: use --net linear, or give more rows or better columns."
             if set(unbeaten) == {"linear"}
-            else "The columns may say nothing about the target: check which were left out, the target and the learning "
+            else "The inputs may say nothing about the target: check what was left out, the target and the learning "
             "rate, or give more rows.",
             severity="warning" if worse or set(unbeaten) - {"linear"} else "note",
         )

@@ -45,7 +45,8 @@ def diagnose(
     >>> diagnose((), {}, bad, {"linear": {"rmse": 3.1}}, "rmse")[0].evidence
     'rmse 4 (95% interval 3.8 to 4.3) on 500 rows; linear: 3.1.'
     """
-    fit = Fit(main_metric, checks, scores.get(main_metric), _known(baselines, main_metric), plan)
+    curve = checks.metric or main_metric
+    fit = Fit(curve, checks, scores.get(curve), _known(baselines, curve), plan)
     broken = non_finite(members, curves)
     structure = [
         *symmetric_weights(checks.equal_units, len(members), plan),
@@ -58,7 +59,7 @@ def diagnose(
         # One fault, one finding: networks that cannot learn underfit, and who over- or underfits is no better.
         *([] if any(finding.severity == "warning" for finding in structure) else fitted),
         *([] if fitted else no_better(scores.get(main_metric), baselines, main_metric)),
-        *([interruption(members)] if interrupted else still_improving(members, curves, main_metric)),
+        *([interruption(members)] if interrupted else still_improving(members, curves, curve)),
     ]
     return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))
 

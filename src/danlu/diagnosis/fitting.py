@@ -202,12 +202,12 @@ def underfitting(members: Sequence[MemberRecord], fit: Fit) -> list[Finding]:
         return []
     said = [fit.both()]
     if left is not None:
-        said.append(f"a few trees predict {left:.0%} of what is left of the squared error, from the same columns")
+        said.append(f"a few trees predict {left:.0%} of what is left of the squared error, from the same inputs")
     said += [f"{name}: {shown(value)}" for name, value in better.items()]
     return [
         Finding(
             name="underfitting",
-            fault="The networks underfit: they miss much of what the columns say, on their own rows as well.",
+            fault="The networks underfit: they miss much of what their inputs say, on their own rows as well.",
             evidence="; ".join(said) + ".",
             cure=_stronger(fit.plan, members),
             members=tuple(member.index for member in members if member.usable),

@@ -168,7 +168,7 @@ def laid_out(
     state_1S = torch.zeros(1, network.state_size, dtype=dtype, device=device)
     run = network.bind(weights_1P, state_1S, gradient=training, low=low and training)
     embedded = len(network.tables)
-    width = network.input_width - network.embeddings.width
+    width = network.inputs.prepared
     kind = torch.bfloat16 if run.split and training else dtype
     x = torch.zeros(1, rows, width + len(network.spec.layout.numbers) * (kind != dtype), dtype=kind, device=device)
     inputs = Prepared(x, torch.zeros(1, rows, embedded, dtype=torch.int64, device=device))

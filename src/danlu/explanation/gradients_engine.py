@@ -12,7 +12,7 @@ from danlu.explanation.gradients_records import Fault, GradientCheck, worst_of
 from danlu.networks import Drop, Network, Prepared, Step
 from danlu.networks.modules import ModuleLayer
 from danlu.networks.preparation import prepared_width
-from danlu.population.losses import Loss, weighted_mean
+from danlu.population.losses import Loss, of_copies, weighted, weighted_mean
 
 
 class EnginePoint:
@@ -48,7 +48,7 @@ class EnginePoint:
         self.state_MS = self.start_MS.clone()
         self.run = network.bind(weights_MP, self.state_MS, gradient=True)
         self.leaves = {name: view[0] for name, view in network.named(weights_MP).items()}
-        self.loss, self.target = loss, target
+        self.loss, self.target = None if loss is None else of_copies(loss, network.copies), target
         self.smoothing_M = torch.tensor([smoothing], dtype=torch.float64) if smoothing else None
         rows = prepared.x_KBD.shape[1]
         self.share_MB = torch.full((1, rows), 1 / rows, dtype=torch.float64)
@@ -59,7 +59,8 @@ class EnginePoint:
             seeds, dropped, kept = drop.seeds(0, [0])[0], drop.dropped(), drop.kept()
         self.step = Step(True, self.share_MB[:, :, None], count_M11, seeds, dropped, kept)
         generator = torch.Generator().manual_seed(seed + 2)
-        self.weight_MBC = torch.randn(1, rows, network.spec.outputs, generator=generator, dtype=torch.float64)
+        outputs = (network.copies, rows, network.spec.outputs)
+        self.weight_MBC = torch.randn(*outputs, generator=generator, dtype=torch.float64)
 
     def forward(self) -> Tensor:
         """Return the outputs, `[1, B, C]`; running moments begin where they were."""
@@ -84,7 +85,7 @@ class EnginePoint:
         if self.loss is not None and self.target is not None:
             loss_MB, slope = self.loss.of(outputs, self.target, self.smoothing_M)
             weighted_mean(loss_MB, self.share_MB)
-            slope_MBC = slope() * self.share_MB[:, :, None]
+            slope_MBC = weighted(slope(), self.share_MB, torch.empty_like(outputs))
         gradient_MP = self.run.backward(slope_MBC.clone())
         return {name: view[0].clone() for name, view in self.network.named(gradient_MP).items()}
 

@@ -38,7 +38,7 @@ def number_names(column: ColumnSchema) -> list[str]:
     return [f"{column.name} (elapsed)", *waves]
 
 
-def layout(schema: Schema, *, onehot_most: int | None) -> FeatureLayout:
+def layout(schema: Schema, *, onehot_most: int | None, bins: int = 0) -> FeatureLayout:
     """Return the columns of both matrices, in the order of `encode`; of images the size alone.
 
     A number, yes/no or date gets an indicator where cells of it were missing in the table learnt from.
@@ -46,6 +46,7 @@ def layout(schema: Schema, *, onehot_most: int | None) -> FeatureLayout:
     Arguments:
         schema: the columns.
         onehot_most: categories with more levels than this are embedded; None keeps all one-hot.
+        bins: that each number is spread over besides.
     """
     if schema.image is not None:
         return FeatureLayout(numbers=(), image=schema.image.shape)
@@ -62,4 +63,5 @@ def layout(schema: Schema, *, onehot_most: int | None) -> FeatureLayout:
         if column.missing:
             indicators.append(len(numbers))
         numbers += number_names(column)
-    return FeatureLayout(numbers=tuple(numbers), indicators=tuple(indicators), codes=tuple(codes))
+    bins = bins if numbers else 0
+    return FeatureLayout(numbers=tuple(numbers), indicators=tuple(indicators), codes=tuple(codes), bins=bins)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from danlu.core.seeds import stream
@@ -17,7 +19,7 @@ MOST_COLUMNS = 32
 
 
 def left_over(
-    columns_NF: np.ndarray,
+    columns_NF: np.ndarray | Callable[[np.ndarray], np.ndarray],
     truth: np.ndarray,
     predicted_NC: np.ndarray,
     fold_N: np.ndarray,
@@ -32,7 +34,8 @@ def left_over(
     (Geurts, Ernst & Wehenkel 2006, "Extremely randomized trees".)
 
     Arguments:
-        columns_NF: numbers and codes of categories; NaN where missing.
+        columns_NF: numbers and codes of categories; NaN where missing. Or what gives those of some rows: of many
+            images only the 2,000 that are looked at need be made floats.
         truth: [N, C] numbers, or [N] class codes.
         predicted_NC: numbers, or probabilities, of networks that did not learn from these rows.
         fold_N: the fold that judged each row.
@@ -48,10 +51,10 @@ def left_over(
     """
     from sklearn.ensemble import ExtraTreesRegressor  # noqa: PLC0415  slow to import, and seldom needed
 
-    if len(columns_NF) < FEWEST_ROWS:
+    if len(predicted_NC) < FEWEST_ROWS:
         return None
     random = np.random.default_rng(stream(seed, "left over"))
-    chosen = random.permutation(len(columns_NF))[:MOST_ROWS]
+    chosen = random.permutation(len(predicted_NC))[:MOST_ROWS]
     error_NC = _errors(truth, predicted_NC)[chosen]
     weight = np.ones(len(chosen)) if weight_N is None else np.asarray(weight_N, np.float64)[chosen]
     size_C = np.sqrt(np.average(error_NC**2, axis=0, weights=weight)) if weight.sum() > 0 else np.zeros(1)
@@ -59,7 +62,8 @@ def left_over(
         return None
     # Several targets have several units: each error is divided by its own size. Probabilities have one.
     error_NC = error_NC / (np.where(size_C > 0, size_C, 1.0) if np.ndim(truth) > 1 else size_C.max())
-    columns = np.nan_to_num(np.asarray(columns_NF[chosen], np.float64), posinf=0.0, neginf=0.0)
+    few = columns_NF(chosen) if callable(columns_NF) else columns_NF[chosen]
+    columns = np.nan_to_num(np.asarray(few, np.float64), posinf=0.0, neginf=0.0)
     half_N = _halves(fold_N[chosen], random)
     guess_NC = np.zeros_like(error_NC)
     for half in (False, True):

@@ -44,6 +44,7 @@ def describe(plan: Plan, layout: FeatureLayout, target: TargetSchema, custom: Cu
             "batch_norm_hidden": "hidden" in norms,
             "batch_norm_momentum": plan.batch_norm_momentum or 0.1,
             "layer_norm": bool(plan.layer_norm),
+            "copies": plan.copies or 1,
             "dropout": plan.dropout or 0.0,
             "init": plan.init or "default",
             "init_bias": "default" if plan.init_bias is None else plan.init_bias,

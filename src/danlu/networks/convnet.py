@@ -70,7 +70,7 @@ class ConvNet(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.image = image
+        self.image, self.at_once = image, False
         self.features = nn.Sequential(*(_residual if conv.residual else _plain)(image[0], conv, activation))
         self.width = self._width(conv)
         layers: list[nn.Module] = []
@@ -90,7 +90,7 @@ class ConvNet(nn.Module):
         """
         try:
             with torch.no_grad():
-                shape = copy.deepcopy(self.features).to("meta")(torch.zeros(1, *self.image, device="meta")).shape
+                shape = copy.deepcopy(self.features).eval().to("meta")(torch.zeros(1, *self.image, device="meta")).shape
         except RuntimeError:
             shape = torch.Size((1, 0))
         if not shape[1]:
@@ -104,7 +104,9 @@ class ConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute `[B, K * H * W] -> [B, C]`."""
-        images = x.unflatten(1, self.image).contiguous(memory_format=torch.channels_last)
+        images = x.unflatten(1, self.image)
+        if not self.at_once:  # several members are one grouped convolution, which has no such layout
+            images = images.contiguous(memory_format=torch.channels_last)
         return self.head(self.features(images))
 
 

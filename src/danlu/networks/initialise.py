@@ -63,8 +63,12 @@ def draw(shape: Shape, init: str, init_bias: float | Literal["default"], generat
     values = torch.empty(shape.shape)
     if shape.role == "weight":
         name, numbers = split_setting(init)
-        inputs, outputs = shape.shape
-        return INITIALISERS[name](torch.empty(outputs, inputs), numbers[0] if numbers else None, generator).T
+        *copies, inputs, outputs = shape.shape
+        number = numbers[0] if numbers else None
+        drawn = [
+            INITIALISERS[name](torch.empty(outputs, inputs), number, generator).T for _ in range(math.prod(copies))
+        ]
+        return drawn[0] if not copies else torch.stack(drawn)
     if shape.role == "bias" and init_bias == "default":
         limit = 1 / math.sqrt(shape.fan_in)
         return nn.init.uniform_(values, -limit, limit, generator=generator)
@@ -72,5 +76,7 @@ def draw(shape: Shape, init: str, init_bias: float | Literal["default"], generat
         nn.init.normal_(values, generator=generator)
         values[0] = 0.0
         return values
+    if shape.role == "sign":
+        return torch.randint(2, shape.shape, generator=generator).float().mul_(2).sub_(1)
     start = {"bias": init_bias, "scale": 1.0, "shift": 0.0, "mean": 0.0, "variance": 1.0}[shape.role]
     return values.fill_(float(start))

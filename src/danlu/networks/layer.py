@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Role = Literal["weight", "bias", "scale", "shift", "embedding", "mean", "variance"]
+Role = Literal["weight", "bias", "scale", "shift", "embedding", "sign", "mean", "variance"]
 
 
 @dataclass(frozen=True)

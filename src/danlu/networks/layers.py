@@ -9,6 +9,7 @@ from torch import Tensor
 
 from danlu.core.records import NetworkSpec
 from danlu.networks.activations import ACTIVATIONS
+from danlu.networks.copies import Copies, Heads
 from danlu.networks.layer import Layer, Own, Program, Shape, bits
 from danlu.networks.linear import Linear
 
@@ -231,70 +232,6 @@ class Dropout(Layer):
 _FLOATS = {torch.int16: torch.bfloat16, torch.int32: torch.float32, torch.int64: torch.float64}
 
 
-class Embeddings:
-    """Tables of embedded columns: looked up before the first layer, and set behind the prepared numbers.
-
-    Arguments:
-        tables: slots and width of each.
-        prepared: width of the prepared inputs.
-    """
-
-    def __init__(self, tables: tuple[Shape, ...], prepared: int) -> None:
-        self.tables, self.prepared = tables, prepared
-        ends = [0]
-        for table in tables:
-            ends.append(ends[-1] + table.shape[1])
-        self.places = tuple(pairwise(ends))
-        self.width = ends[-1]
-
-    def forward(self, x_MBD: Tensor, slots_MBE: Tensor, own: Own) -> Tensor:
-        """Return prepared inputs and embeddings side by side, `[M, B, D + W]`, and behind them what was split off."""
-        if not self.tables:
-            return x_MBD
-        before, width = self.prepared, x_MBD.shape[2] + self.width
-        out = own.space("inputs", (*x_MBD.shape[:2], width), x_MBD.dtype)
-        own.do(out[..., :before].copy_, x_MBD[..., :before])
-        if x_MBD.shape[2] > before:
-            own.do(out[..., before + self.width :].copy_, x_MBD[..., before:])
-        for i, ((begin, end), table) in enumerate(zip(self.places, own.views, strict=True)):
-            own.do(_look_up_into, out[..., before + begin : before + end], table, slots_MBE[..., i])
-        own.space.kept["slots"] = slots_MBE
-        return out
-
-    def backward(self, grad_MBF: Tensor, own: Own) -> None:
-        """Add the rows of each slot up, in their order."""
-        slots_MBE, grad_MBF = own.space.kept["slots"], grad_MBF[..., self.prepared :]
-        for i, ((begin, end), into) in enumerate(zip(self.places, own.gradients, strict=True)):
-            own.do(_add_up, into, slots_MBE[..., i], grad_MBF[..., begin:end])
-
-
-def _look_up_into(out_MBW: Tensor, table_MSW: Tensor, slots_MB: Tensor) -> None:
-    out_MBW.copy_(look_up(table_MSW, slots_MB))
-
-
-def _add_up(into_MSW: Tensor, slots_MB: Tensor, grad_MBW: Tensor) -> None:
-    grad = grad_MBW.to(into_MSW.dtype)
-    if into_MSW.device.type == "cpu":
-        into_MSW.zero_().scatter_add_(1, slots_MB.unsqueeze(2).expand_as(grad), grad)
-    else:
-        into_MSW.copy_(torch.bmm(_one_hot(slots_MB, into_MSW.shape[1], grad.dtype).transpose(1, 2), grad))
-
-
-def look_up(table_MSW: Tensor, slots_MB: Tensor) -> Tensor:
-    """Return each row's embedding, `[M, B, W]`, from a table of S slots a member.
-
-    On a CPU by gathering (the way back adds rows in their order); elsewhere, where that would be an atomic scatter of
-    unknown order, as the product of one-hot rows and the table.
-    """
-    if table_MSW.device.type == "cpu":
-        return table_MSW.gather(1, slots_MB.unsqueeze(2).expand(-1, -1, table_MSW.shape[2]))
-    return torch.bmm(_one_hot(slots_MB, table_MSW.shape[1], table_MSW.dtype), table_MSW)
-
-
-def _one_hot(slots_MB: Tensor, count: int, dtype: torch.dtype) -> Tensor:
-    return (slots_MB.unsqueeze(2) == torch.arange(count, device=slots_MB.device)).to(dtype)
-
-
 def lay_layers(spec: NetworkSpec, width: int) -> list[Layer]:
     """List the layers of an architecture in the order of computation.
 
@@ -305,15 +242,22 @@ def lay_layers(spec: NetworkSpec, width: int) -> list[Layer]:
     if spec.batch_norm_input:
         layers.append(BatchNorm("input.batch_norm", width, spec.batch_norm_momentum))
     bias = not spec.batch_norm_hidden or spec.init_bias != "default"
+    copies = spec.copies if spec.hidden else 1
     for i, (inputs, outputs) in enumerate(pairwise((width, *spec.hidden))):
         split = 0 if i or spec.batch_norm_input else len(spec.layout.numbers)
-        layers.append(Linear(f"hidden.{i}", inputs, outputs, bias, split=split, dropped=i > 0, side=i % 2))
+        copied = copies > 1 and i == 0
+        own_bias = bias and not copied
+        layers.append(Linear(f"hidden.{i}", inputs, outputs, own_bias, split=split, dropped=i > 0, side=i % 2))
+        if copied:
+            layers.append(Copies(f"hidden.{i}.copies", copies, outputs, inputs))
         if spec.batch_norm_hidden:
             layers.append(BatchNorm(f"hidden.{i}.batch_norm", outputs, spec.batch_norm_momentum))
         if spec.layer_norm:
             layers.append(LayerNorm(f"hidden.{i}.layer_norm", outputs))
         layers.append(Activate(f"hidden.{i}.activation", spec.activation, outputs))
         layers.append(Dropout(f"hidden.{i}.dropout", i, outputs, spec.activation == "relu"))
-    last = spec.hidden[-1] if spec.hidden else width
-    layers.append(Linear("output", last, spec.outputs, dropped=bool(spec.hidden), side=len(spec.hidden) % 2))
+    last, side = spec.hidden[-1] if spec.hidden else width, len(spec.hidden) % 2
+    if copies > 1:
+        return [*layers, Heads("output", copies, last, spec.outputs, spec.link, side=side)]
+    layers.append(Linear("output", last, spec.outputs, dropped=bool(spec.hidden), side=side))
     return layers

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -20,11 +20,13 @@ from torch.func import functional_call, vmap
 
 from danlu.core.errors import ArtifactError, PlanError
 from danlu.core.records import ModuleSpec, NetworkSpec
+from danlu.networks.convnet import ConvNet
 from danlu.networks.custom import Custom, drawn_from
 from danlu.networks.dropout import hash_into
 from danlu.networks.layer import Layer, Own, Role, Shape, Step
 from danlu.networks.network import Network
 from danlu.networks.surgery import Now, alike, operate
+from danlu.networks.together import rule_of
 from danlu.networks.tryout import SLOW, Survey, sample, survey, try_out
 
 
@@ -54,13 +56,15 @@ class ModuleLayer(Layer):
         self.kinds = tuple(value.dtype for value in kept.values())
         self.names = tuple(shape.name for shape in (*self.parameters, *self.state))
         self.mapped, self.random, self.slow, self.seed = True, False, False, 0
+        self.rule: Callable[[str, int], bool] | None = None
+        """Decides in the place of `mapped`, by kind of device and number of members."""
         self._templates: dict[tuple[torch.device, torch.dtype, bool], tuple[nn.Module, Now]] = {}
 
     def forward(self, x_MBF: Tensor, own: Own, /) -> Tensor:
         """Compute `[M, B, C]`; when training, move the state as the module does."""
         x = own.cast("x", x_MBF, own.views[0].dtype)
         # What is drawn anew on the host, or decided there, cannot be part of a graph that a GPU runs by itself.
-        own.do.capturable &= self.mapped and not self.random
+        own.do.capturable &= self.at_once(x_MBF) and not self.random
         run = own.made = Run(self, x, self._masks(x.shape[1], own), own)
         out = own.space("out", (*x.shape[:2], self.survey.outputs), x.dtype)
         own.do(run.forward, out)
@@ -73,6 +77,10 @@ class ModuleLayer(Layer):
         by_input = grad_MBH if own.first else own.space("by_input", run.x.shape, run.x.dtype)
         own.do(run.backward, grad_MBH, by_input)
         return by_input
+
+    def at_once(self, x_MBF: Tensor) -> bool:
+        """Return whether members run at once rather than one after another."""
+        return self.mapped if self.rule is None else self.rule(x_MBF.device.type, len(x_MBF))
 
     def template(self, like: Tensor, training: bool) -> tuple[nn.Module, Now]:
         """Return the module in the type and place of a tensor, and what its changed layers read."""
@@ -138,13 +146,14 @@ class Run:
     def __init__(self, layer: ModuleLayer, x: Tensor, masks: dict[str, Tensor], own: Own) -> None:
         self.layer, self.moments, self.gradients = layer, own.moments, own.gradients
         self.training, self.learning, self.low = own.step.training, bool(own.gradients), own.low
+        self.mapped = layer.at_once(x)
         self.template, self.now = layer.template(x, self.training)
         # Leaves over the same memory: the next pass sees what the optimizer wrote.
         self.x = x.detach().requires_grad_(self.learning and not own.first)
         leaves = [view.detach() for view in own.views]
         given = _given(own.step, masks) if self.training else {}
         self.parts: list[tuple[list[Tensor], Tensor, dict[str, Tensor]]]
-        if layer.mapped:
+        if self.mapped:
             self.parts = [(leaves, self.x, given)]
         else:
             each = range(len(x))
@@ -158,8 +167,10 @@ class Run:
     def forward(self, out: Tensor) -> None:
         """Fill the outputs, and when training with a gradient keep the graph of it."""
         moments = [moment.clone() for moment in self.moments]  # whatever the module writes, evaluation changes nothing
+        if isinstance(self.template, ConvNet):
+            self.template.at_once = self.mapped
         with torch.set_grad_enabled(self.learning), self.layer.around(out.device):
-            if self.layer.mapped:
+            if self.mapped:
                 results = [vmap(self._one, randomness="different")(self.parts[0][0], moments, *self.parts[0][1:])]
             else:
                 results = [
@@ -168,21 +179,21 @@ class Run:
                 ]
         self.results = [outputs for outputs, _ in results] if self.learning else []
         for m, (outputs, after) in enumerate(results):
-            (out if self.layer.mapped else out[m]).copy_(outputs.detach())
+            (out if self.mapped else out[m]).copy_(outputs.detach())
             if self.training:
                 for moment, value in zip(self.moments, after, strict=True):
-                    (moment if self.layer.mapped else moment[m]).copy_(value.detach())
+                    (moment if self.mapped else moment[m]).copy_(value.detach())
 
     def backward(self, grad: Tensor, by_input: Tensor) -> None:
         """Fill the gradients, and that by the input where the layer is not the first."""
         results, self.results = self.results, []
         for m, (outputs, (leaves, x, _)) in enumerate(zip(results, self.parts, strict=True)):
             wanted = [*leaves, x] if self.x.requires_grad else leaves
-            slope = grad if self.layer.mapped else grad[m]
+            slope = grad if self.mapped else grad[m]
             found = torch.autograd.grad(outputs, wanted, slope, allow_unused=True, materialize_grads=True)
             into = [*self.gradients, by_input][: len(wanted)]
             for target, value in zip(into, found, strict=True):
-                (target if self.layer.mapped else target[m]).copy_(value)
+                (target if self.mapped else target[m]).copy_(value)
 
     def _one(
         self, leaves: Sequence[Tensor], moments: Sequence[Tensor], x: Tensor, given: dict[str, Tensor]
@@ -190,12 +201,12 @@ class Run:
         """Return one member's outputs `[B, C]`, and its state after them."""
         layer = self.layer
         self.now.begin(**given)
-        self.now.even = not layer.mapped and alike(self.now.share_B)
+        self.now.even = not self.mapped and alike(self.now.share_B)
         state = [
             moment.to(kind) if not kind.is_floating_point else moment
             for moment, kind in zip(moments, layer.kinds, strict=True)
         ]
-        if layer.autocast:
+        if layer.autocast and not self.mapped:
             # Kernels channel by channel: convolutions of such images then take 0.6 of the time (torch 2.13, oneDNN).
             leaves = [leaf.contiguous(memory_format=torch.channels_last) if leaf.ndim == 4 else leaf for leaf in leaves]
         named = dict(zip(layer.names, [*leaves, *state], strict=True))
@@ -248,8 +259,7 @@ class ModuleNetwork(Network):
         self.dropout = max((rate for _, rate in found.drops), default=0.0)
         self.notes = try_out(self, layer, dtype) if own is not None else ()
         if own is None:
-            # Convolutions of many members at once are one grouped convolution: on a CPU slower than one after another.
-            layer.mapped = False
+            layer.rule = rule_of(module, inputs)
 
     def initial(
         self, keys: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"

@@ -12,8 +12,9 @@ from torch import Generator, Tensor
 from danlu.core.records import NetworkSpec
 from danlu.networks.dropout import keep_masks
 from danlu.networks.initialise import draw
+from danlu.networks.inputs import Inputs
 from danlu.networks.layer import Layer, Own, Program, Shape, Space, Step
-from danlu.networks.layers import Embeddings, lay_layers
+from danlu.networks.layers import lay_layers
 from danlu.networks.linear import NARROW, Linear
 from danlu.networks.preparation import Prepared, prepared_width
 
@@ -65,8 +66,9 @@ class Network:
         self.embedded = tuple(column for column in spec.layout.codes if column.width)
         tables = [(f"embedding.{column.name}.weight", (column.slots, column.width)) for column in self.embedded]
         self.tables = tuple(Shape(name, shape, "embedding") for name, shape in tables)
-        self.embeddings = Embeddings(self.tables, prepared_width(spec.layout))
-        self.input_width = prepared_width(spec.layout) + self.embeddings.width
+        self.inputs = Inputs(spec.layout, self.tables, prepared_width(spec.layout))
+        self.input_width = self.inputs.width
+        self.copies = spec.copies if spec.hidden else 1
         self.layers = tuple(lay_layers(spec, self.input_width) if layers is None else layers)
         self.parameters = _lay_out(
             [(shape.name, shape) for shape in self.tables]
@@ -153,7 +155,8 @@ class Pass:
     ) -> None:
         self.network, self.low = network, low
         self.weights_MP, self.state_MS = weights_MP, state_MS
-        self.gradient_MP = torch.zeros_like(weights_MP if gradient else weights_MP[:, :0])
+        # Not zeros_like: on the device "meta" that makes torch import 0.25 s of modules.
+        self.gradient_MP = weights_MP.new_zeros((weights_MP if gradient else weights_MP[:, :0]).shape)
         self.spaces = [Space(weights_MP.device) for _ in range(len(network.layers) + 2)]
         self.views, self.moments = _views(weights_MP, network.parameters), _views(state_MS, network.state)
         self.gradients = _views(self.gradient_MP, network.parameters) if gradient else []
@@ -176,7 +179,7 @@ class Pass:
         *spaces, outer, scratch = self.spaces
         own = Own(self.views[:tables], (), self.gradients[:tables], outer, scratch, do, step)
         own.step = step = _with_moments(self._with_masks(step, prepared.x_KBD.shape[1], own), own)
-        x = network.embeddings.forward(*prepared, own)
+        x = network.inputs.forward(*prepared, own)
         self.owns = []
         used, kept = tables, 0
         for i, layer in enumerate(network.layers):
@@ -196,6 +199,7 @@ class Pass:
         widths = self.network.spec.hidden
         if step.seeds_M2 is None or step.dropped_M is None or not widths:
             return step
+        rows *= self.network.copies
         values = [rows * width for width in widths]
         masks_MV = keep_masks(step.seeds_M2, step.dropped_M, -(-sum(values) // 4) * 4, own)
         parts = masks_MV[:, : sum(values)].split(values, 1)
@@ -211,7 +215,7 @@ class Pass:
         for layer, own in zip(reversed(layers), reversed(self.owns[:-1]), strict=True):
             grad = layer.backward(grad, own)
         if self.network.tables:
-            self.network.embeddings.backward(grad, self.owns[-1])
+            self.network.inputs.backward(grad, self.owns[-1])
         return self.gradient_MP
 
     @property

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from danlu.core.records import FeatureLayout
+from danlu.networks.inputs import bin_places
 
 LIMIT = 1e12
 """Scaled inputs are kept within this, so that their squares, and sums of those, stay finite in float32."""
@@ -36,14 +37,16 @@ def encoded_width(layout: FeatureLayout) -> int:
 
 
 def prepared_width(layout: FeatureLayout) -> int:
-    """Return D, the width of prepared numbers: columns, indicators of missing cells, one-hot slots; or pixels.
+    """Return D, the width of prepared numbers: columns, indicators of missing cells, one-hot slots, and where columns
+    are spread over bins the bin of each and its place therein; or pixels.
 
     >>> prepared_width(FeatureLayout(numbers=("a", "b"), indicators=(1,)))
     3
     """
     if layout.image is not None:
         return math.prod(layout.image)
-    return len(layout.numbers) + len(layout.indicators) + sum(c.slots for c in layout.codes if not c.width)
+    places = 2 * len(layout.numbers) if layout.bins else 0
+    return len(layout.numbers) + len(layout.indicators) + sum(c.slots for c in layout.codes if not c.width) + places
 
 
 def as_tensor(values: np.ndarray | Tensor | Sequence[int], device: torch.device | str | None = None) -> Tensor:
@@ -79,6 +82,8 @@ class Preparation:
     """Slot of each code, the codes of all columns one behind the other; -1: none of the one-hot slots."""
     target_centre_KC: Tensor
     target_scale_KC: Tensor
+    edge_KFE: Tensor
+    """Edges of bins of scaled numbers in rising order, infinite ones behind the last; E is 0 where there are none."""
 
     @classmethod
     def fit(  # noqa: PLR0913  one call with all that is known of the rows
@@ -112,7 +117,7 @@ class Preparation:
         y = None if y_NC is None else as_tensor(y_NC).to(torch.float64)
         y = y.unsqueeze(1) if y is not None and y.ndim == 1 else y
         weight = None if weight_N is None else as_tensor(weight_N).to(torch.float64)
-        numbers, slots, targets = [], [], []
+        numbers, slots, targets, edges = [], [], [], []
         for rows in rows_per_fold:
             index = as_tensor(rows).long()
             if weight is not None:
@@ -123,31 +128,34 @@ class Preparation:
                 if layout.image is None
                 else _pixel_statistics(x, index, scale, layout.image)
             )
+            edges.append(_edges(x[index] if layout.bins else x[:0], numbers[-1], scale, layout.bins))
             slots.append(_slot_map(codes[index], layout))
             targets.append(_target_statistics(None if y is None else y[index], scale_target, w))
         fill, centre, spread = (torch.stack(part).to(dtype) for part in zip(*numbers, strict=True))
         target_centre, target_scale = (torch.stack(part) for part in zip(*targets, strict=True))
-        return cls(layout, scale, scale_target, fill, centre, spread, torch.stack(slots), target_centre, target_scale)
+        moments = (torch.stack(slots), target_centre, target_scale, torch.stack(edges).to(dtype))
+        return cls(layout, scale, scale_target, fill, centre, spread, *moments)
 
     @classmethod
     def from_tensors(
         cls, layout: FeatureLayout, scale: str, scale_target: str, tensors: dict[str, Tensor]
     ) -> Preparation:
         """Build a preparation from what `tensors` gave."""
-        return cls(layout, scale, scale_target, **{name: tensors[name] for name in _BUFFERS})
+        edges = tensors.get("edge_KFE", tensors["fill_KF"].new_zeros(*tensors["fill_KF"].shape, 0))
+        return cls(layout, scale, scale_target, **{name: tensors.get(name, edges) for name in _BUFFERS})
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the buffers by name, to be saved."""
-        return {name: getattr(self, name) for name in _BUFFERS}
+        return {name: getattr(self, name) for name in _BUFFERS if self.layout.bins or name != "edge_KFE"}
 
     def to(self, device: torch.device | str) -> Preparation:
         """Return the same preparation on a device."""
-        return replace(self, **{name: buffer.to(device) for name, buffer in self.tensors().items()})
+        return replace(self, **{name: getattr(self, name).to(device) for name in _BUFFERS})
 
     def pick(self, fold_M: Tensor | Sequence[int]) -> Preparation:
         """Return the preparation with one entry a member: that of its fold."""
         index = torch.as_tensor(fold_M, dtype=torch.int64, device=self.fill_KF.device)
-        return replace(self, **{name: buffer[index] for name, buffer in self.tensors().items()})
+        return replace(self, **{name: getattr(self, name)[index] for name in _BUFFERS})
 
     @property
     def input_width(self) -> int:
@@ -166,9 +174,7 @@ class Preparation:
         """
         missing = torch.isnan(x_KBF)
         x = torch.where(missing, self.fill_KF.unsqueeze(1), x_KBF.to(self.fill_KF.dtype))
-        x = ((x - self.centre_KF.unsqueeze(1)) / self.scale_KF.unsqueeze(1)).clamp_(-LIMIT, LIMIT)
-        if self.scale == "robust":
-            x = x / torch.sqrt(1 + (x / 3).square())
+        x = _scaled(x, self.centre_KF.unsqueeze(1), self.scale_KF.unsqueeze(1), self.scale)
         parts = [x]
         if self.layout.indicators:
             parts.append(missing[..., list(self.layout.indicators)].to(x.dtype).expand(len(x), -1, -1))
@@ -177,6 +183,8 @@ class Preparation:
         column_O, slot_O = self._one_hot
         if len(column_O):
             parts.append((slots_KBQ[..., column_O] == slot_O).to(x.dtype))
+        if self.layout.bins and self.layout.numbers:
+            parts.append(bin_places(x, self.edge_KFE))
         embedded = [q for q, c in enumerate(self.layout.codes) if c.width]
         slots_KBE = slots_KBQ[..., embedded] if embedded else slots_KBQ.new_zeros(folds, rows, 0)
         return Prepared(torch.cat(parts, 2) if len(parts) > 1 else x, slots_KBE)
@@ -215,7 +223,42 @@ class Preparation:
         return outputs * self.target_scale_KC.unsqueeze(1) + self.target_centre_KC.unsqueeze(1)
 
 
-_BUFFERS = ("fill_KF", "centre_KF", "scale_KF", "slot_KT", "target_centre_KC", "target_scale_KC")
+_BUFFERS = ("fill_KF", "centre_KF", "scale_KF", "slot_KT", "target_centre_KC", "target_scale_KC", "edge_KFE")
+
+
+def _scaled(x: Tensor, centre: Tensor, scale: Tensor, how: str) -> Tensor:
+    """Return numbers centred and scaled, and smoothly clipped where that is asked for."""
+    x = ((x - centre) / scale).clamp_(-LIMIT, LIMIT)
+    return x / torch.sqrt(1 + (x / 3).square()) if how == "robust" else x
+
+
+def _edges(x_NF: Tensor, statistics: tuple[Tensor, Tensor, Tensor], how: str, bins: int) -> Tensor:
+    """Return the edges of bins of scaled numbers, `[F, bins + 2]` in float64; columns of few values have fewer bins."""
+    _, centre_F, scale_F = statistics
+    if not bins:
+        return torch.zeros(len(centre_F), 0, dtype=torch.float64)
+    edges = torch.full((len(centre_F), bins + 2), torch.inf, dtype=torch.float64)
+    for column, x_N in enumerate(_some_rows(x_NF).unbind(1)):
+        quantiles_E = _edges_of(x_N[~x_N.isnan()].double(), bins + 1)
+        # Rounded first: what float32 cannot tell apart is one edge.
+        values = _scaled(quantiles_E, centre_F[column], scale_F[column], how).float().double().unique()
+        edges[column, : len(values)] = values
+    return edges
+
+
+def _edges_of(x_N: Tensor, most: int) -> Tensor:
+    """Return at most so many edges of bins, in rising order: all values where they are few, else quantiles.
+
+    A value of more rows than a bin holds is an edge by itself, and the others share the rest: of a column of mostly
+    zeros, such as adult's capital gain, quantiles of all rows would be zeros.
+    """
+    values_V, counts_V = x_N.unique(return_counts=True)
+    if len(values_V) <= most:
+        return values_V
+    heavy_V = counts_V > len(x_N) / most
+    rest_N = x_N[~torch.isin(x_N, values_V[heavy_V])].sort().values
+    places = torch.linspace(0, len(rest_N) - 1, most - int(heavy_V.sum()), dtype=torch.float64).round().long()
+    return torch.cat([values_V[heavy_V], rest_N[places]]).unique()
 
 
 def _number_statistics(x_NF: Tensor, scale: str, weight_N: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -268,11 +311,16 @@ def _not_zero(spread: Tensor) -> Tensor:
     return torch.where((spread > 0) & spread.isfinite(), spread, 1.0)
 
 
+def _some_rows(x_NF: Tensor) -> Tensor:
+    """Return the rows that quantiles come from."""
+    if len(x_NF) <= QUANTILE_ROWS:
+        return x_NF
+    return x_NF[torch.randperm(len(x_NF), generator=torch.Generator().manual_seed(0))[:QUANTILE_ROWS]]
+
+
 def _quantiles(x_NF: Tensor) -> tuple[Tensor, ...]:
     """Return least, quartiles and greatest of each column's present cells, in float64; 0 where there is none."""
-    if len(x_NF) > QUANTILE_ROWS:
-        chosen = torch.randperm(len(x_NF), generator=torch.Generator().manual_seed(0))[:QUANTILE_ROWS]
-        x_NF = x_NF[chosen]
+    x_NF = _some_rows(x_NF)
     if not len(x_NF):
         return tuple(torch.zeros(5, x_NF.shape[1], dtype=torch.float64))
     sorted_FN = x_NF.T.contiguous().sort(1).values

@@ -160,7 +160,7 @@ class Trial:
     def _prepared(self, rows_BF: Tensor) -> Prepared:
         embedded = len(self.network.tables)
         slots = torch.zeros(2, len(rows_BF), embedded, dtype=torch.int64)
-        width = self.network.input_width - self.network.embeddings.width
+        width = self.network.inputs.prepared
         return Prepared(rows_BF[:, :width].expand(2, -1, -1).contiguous(), slots)
 
     def same(self, first: Tensor, second: Tensor) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from danlu.core.seeds import stream
 from danlu.networks import Preparation, Prepared, Program, split_numbers
-from danlu.population.augment import DRAWS, RANGE, Augment, Mover
+from danlu.population.augment import DRAWS, RANGE, Mover, Moves
 from danlu.population.losses import LANES
 from danlu.population.pixels import Pixels
 
@@ -51,13 +51,21 @@ class Matrices:
     """The encoded table or images on the device.
 
     Shape: x_NF float, or uint8 of pixels, codes_NQ int32, y float `[N, C]` in the user's units or int64 classes `[N]`,
-        weight_N float or None.
+        weight_N float or None; class_weight_N likewise: what the loss counts each row, but for its own weight.
     """
 
     x_NF: Tensor
     codes_NQ: Tensor
     y: Tensor
     weight_N: Tensor | None = None
+    class_weight_N: Tensor | None = None
+
+    @property
+    def loss_weight_N(self) -> Tensor | None:
+        """What each row counts in the loss: its weight times that of its class."""
+        if self.weight_N is None or self.class_weight_N is None:
+            return self.class_weight_N if self.weight_N is None else self.weight_N
+        return self.weight_N * self.class_weight_N
 
 
 @dataclass(frozen=True)
@@ -191,15 +199,17 @@ class Shelf:
         folds = len(preparation.fill_KF)
         fits = folds * self.rows * width * preparation.fill_KF.element_size() <= most
         self.stored = self._prepare_all(folds) if fits and self.rows and not self.images else None
-        self.movers: dict[Augment, Mover] = {}
+        self.movers: dict[tuple[bool, int], Mover] = {}
 
-    def mover(self, augment: Augment) -> Mover:
-        """Return what moves the images; made once for all populations."""
+    def mover(self, moves_M: Moves) -> Mover:
+        """Return what moves the images; made once for all populations that need no wider border."""
         image = self.preparation.layout.image
         assert image is not None
-        if augment not in self.movers:
-            self.movers[augment] = Mover(self.matrices.x_NF, image, augment)
-        return self.movers[augment]
+        flip, border = bool(moves_M.flip.any()), int(moves_M.shift.max())
+        found = next((mover for made, mover in self.movers.items() if made[0] >= flip and made[1] >= border), None)
+        if found is None:
+            found = self.movers[flip, border] = Mover(self.matrices.x_NF, image, flip, border)
+        return found
 
     def _prepare_all(self, folds: int) -> tuple[Prepared, Tensor]:
         """Return the prepared rows and targets of all folds, one fold behind the other."""
@@ -247,7 +257,7 @@ class Source:
         folds: the folds that members train on, in order; the axis K of orders.
         place_M: for each member, the place of its fold among `folds`.
         split: whether numbers are split for products in bfloat16.
-        augment: what happens to images.
+        moves: how far images are moved, for each member; None where none are.
     """
 
     def __init__(
@@ -257,14 +267,14 @@ class Source:
         place_M: Sequence[int],
         *,
         split: bool = False,
-        augment: Augment | None = None,
+        moves: Moves | None = None,
     ) -> None:
-        self.shelf, self.split, self.augmented = shelf, split, augment is not None
+        self.shelf, self.split, self.augmented = shelf, split, moves is not None
         device = shelf.matrices.x_NF.device
         self.fold_M = torch.tensor([folds[place] for place in place_M], device=device)
         stored = shelf.stored is not None
         self.preparation = None if stored else shelf.preparation.pick(self.fold_M)
-        mover = None if augment is None else shelf.mover(augment)
+        mover = None if moves is None else (shelf.mover(moves), moves)
         own, images = self.preparation, shelf.images
         self.pixels = Pixels(shelf.matrices.x_NF, own, mover) if own is not None and images else None
         same = list(place_M) == list(range(len(folds)))

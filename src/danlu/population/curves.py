@@ -10,7 +10,7 @@ from torch import Tensor
 
 from danlu.networks import Network, Pass, link
 from danlu.population.batches import Deck, Order, RowNumbers, Shelf, Source
-from danlu.population.losses import Loss, row_sum
+from danlu.population.losses import Loss, hits, row_sum
 from danlu.population.step import Flat
 
 MOST_JUDGINGS = 500
@@ -44,16 +44,17 @@ class Judge:
 
     Arguments:
         rows_K: rows of each fold.
-        metric: rmse, mae, accuracy or log-loss; None for the loss without smoothing.
+        metric: rmse, mae, rmsle, accuracy or log-loss; None for the loss without smoothing, class weights in it.
     """
 
     def __init__(
         self, network: Network, loss: Loss, shelf: Shelf, rows_K: Sequence[RowNumbers], metric: str | None
     ) -> None:
-        assert metric in (None, "rmse", "mae", "accuracy", "log-loss"), metric
+        assert metric in (None, "rmse", "mae", "rmsle", "accuracy", "log-loss"), metric
         self.network, self.loss, self.shelf, self.metric = network, loss, shelf, metric
         matrices = shelf.matrices
-        self.deck = Deck(rows_K, matrices.weight_N, CHUNK, like=shelf.preparation.fill_KF)
+        weight_N = matrices.loss_weight_N if metric is None else matrices.weight_N
+        self.deck = Deck(rows_K, weight_N, CHUNK, like=shelf.preparation.fill_KF)
         self.dealt: tuple[list[int], Order] | None = None
         self.run: Pass | None = None
         self.unit_KC = _units(matrices.y, self.deck) if metric in ("rmse", "mae") else None
@@ -84,7 +85,7 @@ class Judge:
         weight_M = weight_K if source.place_M is None else weight_K[source.place_M.cpu().numpy()]
         with np.errstate(invalid="ignore", divide="ignore"):
             mean_M = total.cpu().double().numpy() / np.where(weight_M > 0, weight_M, np.nan)
-            return np.sqrt(mean_M) if self.metric == "rmse" else mean_M
+            return np.sqrt(mean_M) if self.metric in ("rmse", "rmsle") else mean_M
 
     @property
     def _exact(self) -> torch.dtype:
@@ -96,11 +97,12 @@ class Judge:
         truth = source.spread(self.shelf.matrices.y[rows_KB])
         spec = self.network.spec
         if self.metric == "accuracy":
-            guess_MB = outputs.argmax(2) if outputs.shape[2] > 1 else (outputs[..., 0] > 0).long()
-            return (guess_MB == truth).to(outputs.dtype)
+            return hits(outputs, truth).to(outputs.dtype)
         if self.metric == "log-loss":
             return self._surprise(outputs, truth)
         predicted = link(outputs, spec.link, self.shelf.preparation.pick(source.fold_M))
+        if self.metric == "rmsle":
+            return (predicted.to(self._exact).clamp(min=0).log1p() - truth.log1p()).square().mean(2)
         error = predicted.to(self._exact) - truth
         if self.unit_KC is not None:
             error = error / source.spread(self.unit_KC[list(folds)]).unsqueeze(1)
@@ -128,6 +130,27 @@ def _units(y: Tensor, deck: Deck) -> Tensor | None:
     return torch.stack(units)
 
 
+def epoch_means(
+    value_TA: np.ndarray, total_TA: np.ndarray, begins: Sequence[int], *, counts: bool = False
+) -> np.ndarray:
+    """Return the means over each epoch's rows `[E, A]`, of means over steps; NaN where they are not finite.
+
+    Arguments:
+        value_TA: of each step and member.
+        total_TA: what the step's rows weigh together, 0 where a member had none.
+        begins: the first step of each epoch.
+        counts: whether a step's sum is a number of rows: from shares in float32 it is only nearly one, and is rounded.
+
+    >>> epoch_means(np.array([[1.0], [4.0]]), np.array([[2.0], [1.0]]), [0])
+    array([[2.]])
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        summed_TA = np.where(total_TA > 0, value_TA * total_TA, 0.0)
+        summed_EA = np.add.reduceat(np.rint(summed_TA) if counts else summed_TA, begins)
+        mean_EA = summed_EA / np.add.reduceat(total_TA, begins)
+    return np.where(np.isfinite(mean_EA), mean_EA, np.nan)
+
+
 def _mean(value_EM: np.ndarray) -> np.ndarray:
     """Return the mean over the members that there were: of equal values, that value to the last bit, for any number."""
     least_E = np.fmin.reduce(value_EM, 1)
@@ -135,11 +158,12 @@ def _mean(value_EM: np.ndarray) -> np.ndarray:
 
 
 class Curves:
-    """The arrays of a run: losses of every epoch, judgings, learning rates; NaN where a member had ended."""
+    """The arrays of a run: losses and accuracies of every epoch, judgings, rates; NaN where a member had ended."""
 
     def __init__(self, members: int) -> None:
         self.members = members
         self.loss: list[np.ndarray] = []
+        self.accuracy: list[np.ndarray] = []
         self.lr: list[np.ndarray] = []
         self.epochs: list[int] = []
         self.judged: dict[str, list[np.ndarray]] = {"judged_JM": [], "watched_JM": [], "test_JM": []}
@@ -151,10 +175,14 @@ class Curves:
         return whole
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return loss_EM, lr_E, judged_epochs_J, judged_JM, watched_JM and test_JM; what was not judged is all NaN."""
+        """Return loss_EM, lr_E, judged_epochs_J, judged_JM, watched_JM and test_JM; what was not judged is all NaN.
+
+        Of classes accuracy_EM as well.
+        """
         empty = np.empty((0, self.members))
         return {
             "loss_EM": np.concatenate([empty, *self.loss]),
+            **({"accuracy_EM": np.concatenate(self.accuracy)} if self.accuracy else {}),
             "lr_E": _mean(np.concatenate([empty, *self.lr])),
             "judged_epochs_J": np.array(self.epochs, dtype=np.int64),
             **{name: np.stack(rows) if rows else empty for name, rows in self.judged.items()},

@@ -17,10 +17,9 @@ from torch import Tensor
 from danlu.core.plan import Plan
 from danlu.core.records import Breakdown, MemberRecord
 from danlu.networks import Network, Program
-from danlu.population.augment import Augment
 from danlu.population.batches import Deck, Order, Rows, Shelf, Source
 from danlu.population.captured import bucket, capture
-from danlu.population.curves import Curves, Judge, judged_epochs
+from danlu.population.curves import Curves, Judge, epoch_means, judged_epochs
 from danlu.population.feed import Feed, Sizes, stacked
 from danlu.population.losses import make_loss
 from danlu.population.members import Members
@@ -39,13 +38,14 @@ SHORT = 256
 class Stretch:
     """Some epochs of all active members: T steps, E epochs.
 
-    Shape: loss_TA on the device, also of steps that were not taken; lr_TA, total_TA (sums of weights, 0 where a member
-        had no rows) on the host; `begins` are the first steps of the epochs.
+    Shape: noted_TQA on the device, also of steps that were not taken: losses, and of classes the shares of right rows;
+        lr_TA, total_TA (sums of weights, 0 where a member had no rows) on the host; `begins` are the first steps of the
+        epochs.
     """
 
     first: int
     before: Flat
-    loss_TA: Tensor
+    noted_TQA: Tensor
     lr_TA: list[np.ndarray]
     total_TA: list[np.ndarray]
     begins: list[int]
@@ -69,8 +69,8 @@ class Engine:
         self.epochs, self.epoch, self.interrupted = max(members.epochs), 0, False
         dtype, device = members.lr.dtype, shelf.matrices.x_NF.device
         loss = make_loss(plan.loss or "mse")
-        weight_N, single = shelf.matrices.weight_N, not network.state_size
-        ways = {"single": single, "augmented": bool(plan.augment)}
+        weight_N, single = shelf.matrices.loss_weight_N, not network.state_size
+        ways = {"single": single, "augmented": members.moves is not None}
         self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, **ways)
         self.optimizer = make_optimizer(plan, members)
         self.timetable = Timetable(members)
@@ -86,8 +86,8 @@ class Engine:
         self.active += [members.count - 1] * (bucket(members.count, device) - members.count)
         self.alive = np.arange(members.count)
         self.flat = Flat(weights_MP, state_MS, start(self.optimizer, weights_MP)).select(self.active)
-        low = plan.precision == "bfloat16"
-        self.step = Step(network, loss, self.optimizer, members.select(self.active), self.flat, low)
+        kind = {"low": plan.precision == "bfloat16", "classes": not shelf.numeric}
+        self.step = Step(network, loss, self.optimizer, members.select(self.active), self.flat, **kind)
         patience = plan.patience or PATIENCE
         self.stopping = (
             EarlyStopping(self.flat.weights_MP.clone(), self.flat.state_MS.clone(), patience)
@@ -116,7 +116,7 @@ class Engine:
         self.steps_A = self.deck.steps_K[self.fold_A]
         self.least = int(self.steps_A.min())
         self.judged_source = Source(self.shelf, self.folds, self.place_A)
-        source = self._source(self.folds, self.place_A)
+        source = self._source(self.folds, self.place_A, self.step)
         fixed = self.deck.deal(self.folds) if self.deck.constant(self.folds) else None
         most = int(self.steps_A.max())
         sizes = Sizes(
@@ -125,16 +125,15 @@ class Engine:
             steps=most,
             stretch=max(SHORT, most),
             coefficients=len(self.optimizer.names),
+            noted=len(self.step.noted_QM),
         )
         self.feed = Feed(source, sizes, self.flat.weights_MP, fixed)
         self.next: Callable[[], None] | None = None
         self.program: Program | None = None
 
-    def _source(self, folds: Sequence[int], place_M: Sequence[int]) -> Source:
-        """Return what gathers batches to learn from."""
-        return Source(
-            self.shelf, folds, place_M, split=self.step.run.split, augment=Augment.parse(self.plan.augment or ())
-        )
+    def _source(self, folds: Sequence[int], place_M: Sequence[int], step: Step) -> Source:
+        """Return what gathers batches for a step to learn from."""
+        return Source(self.shelf, folds, place_M, split=step.run.split, moves=step.members.moves)
 
     # A stretch of epochs
 
@@ -145,7 +144,7 @@ class Engine:
         count = min(judging - self.epoch, max(1, SHORT // steps))
         epochs = range(self.epoch, self.epoch + count)
         lr_TA, coefficients_TQA1 = self._rates(self.step, self.steps_A, self.active, epochs)
-        stretch = Stretch(self.epoch, self.flat.clone(), self.feed.loss_TM, [], [], [])
+        stretch = Stretch(self.epoch, self.flat.clone(), self.feed.noted_TQM, [], [], [])
         self.feed.begin(coefficients_TQA1, stacked([self.step.seeds(epoch, steps) for epoch in epochs]))
         for epoch in epochs:
             order = self.feed.fixed or self._deal(self.folds, epoch)
@@ -172,7 +171,7 @@ class Engine:
         if self.next is None:
             program = self.step.record(self.feed)
             self.program = program
-            self.next = capture(program, (self.feed.t, self.feed.s), (*self.flat.tensors(), self.feed.loss_TM))
+            self.next = capture(program, (self.feed.t, self.feed.s), (*self.flat.tensors(), self.feed.noted_TQM))
         else:
             self.next()
         if before is not None:
@@ -193,21 +192,21 @@ class Engine:
     # The end of a stretch
 
     def close(self, stretch: Stretch) -> None:
-        """Read the losses, and end members that are no longer finite."""
+        """Read what steps noted, and end members that are no longer finite."""
         if not stretch.lr_TA:
             return
         taken = len(stretch.lr_TA)
         begins = [first for first in stretch.begins if first < taken]
-        finite_A = self.flat.finite().to(stretch.loss_TA.dtype)
-        read = torch.cat([stretch.loss_TA[:taken], finite_A[None]]).cpu().double().numpy()
-        loss_TA, broken_A = read[:-1], read[-1] == 0
+        finite_A = self.flat.finite().to(stretch.noted_TQA.dtype)
+        read = torch.cat([stretch.noted_TQA[:taken].flatten(0, 1), finite_A[None]]).cpu().double().numpy()
+        (loss_TA, *right), broken_A = read[:-1].reshape(taken, -1, len(finite_A)).swapaxes(0, 1), read[-1] == 0
         total_TA = np.stack(stretch.total_TA)
         broken_TA = ~np.isfinite(loss_TA) & (total_TA > 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            summed_EA = np.add.reduceat(np.where(total_TA > 0, loss_TA * total_TA, 0.0), begins)
-            loss_EA = summed_EA / np.add.reduceat(total_TA, begins)
-        loss_EA[~np.isfinite(loss_EA)] = np.nan
+        loss_EA = epoch_means(loss_TA, total_TA, begins)
         self.curves.loss.append(self._spread(loss_EA))
+        for right_TA in right:
+            right_EA = epoch_means(right_TA, total_TA, begins, counts=self.deck.weight_N is None)
+            self.curves.accuracy.append(self._spread(np.where(np.isnan(loss_EA), np.nan, right_EA)))
         ends = [*begins[1:], len(loss_TA)]
         lr_EA = np.stack([stretch.lr_TA[end - 1] for end in ends])
         self.curves.lr.append(self._spread(lr_EA))
@@ -241,7 +240,7 @@ class Engine:
     def _moments(self, place: int, step: Step, epochs: range) -> Iterator[Moment]:
         """Yield the steps of one member in some epochs, as it takes them alone."""
         fold, steps_A = self.fold_A[place], self.steps_A[[place]]
-        source = self._source([fold], [0])
+        source = self._source([fold], [0], step)
         lr_TA, coefficients_TQ11 = self._rates(step, steps_A, [self.active[place]], epochs)
         taken = 0
         for epoch in epochs:

@@ -22,17 +22,19 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large tables are: members, rows a batch, steps of an epoch and of a stretch, coefficients."""
+    """How large tables are: members, rows a batch, steps of an epoch and of a stretch, coefficients, numbers noted."""
 
     members: int
     width: int
     steps: int
     stretch: int
     coefficients: int
+    noted: int
 
 
 class Feed:
-    """Tables for the steps of a stretch (coefficients, seeds, losses) and for a block of an epoch's steps (rows).
+    """Tables for the steps of a stretch (coefficients, seeds, and what steps note: losses, and of classes the shares of
+    right rows) and for a block of an epoch's steps (rows).
 
     Arguments:
         source: where rows come from.
@@ -48,7 +50,7 @@ class Feed:
         self.t, self.s = torch.zeros(1, **whole), torch.zeros(1, **whole)
         self.coefficients_TQM1 = like.new_zeros(sizes.stretch, sizes.coefficients, members, 1)
         self.seeds_TM2 = torch.zeros(sizes.stretch, members, 2, dtype=torch.int32, device=like.device)
-        self.loss_TM = like.new_zeros(sizes.stretch, members)
+        self.noted_TQM = like.new_zeros(sizes.stretch, sizes.noted, members)
         self.order: Order | None = None
         if fixed is None:
             self.index_SMB = torch.zeros(block, members, width, **whole)
@@ -106,9 +108,9 @@ class Feed:
             do(self.s.add_, 1)
         return self.batch
 
-    def note(self, do: Program, loss_M: Tensor) -> None:
-        """Add the operations that write a step's loss down and go on to the next step."""
-        do(self.loss_TM.index_copy_, 0, self.t, loss_M.unsqueeze(0))
+    def note(self, do: Program, noted_QM: Tensor) -> None:
+        """Add the operations that write a step's loss down, and what else it notes, and go on to the next step."""
+        do(self.noted_TQM.index_copy_, 0, self.t, noted_QM.unsqueeze(0))
         do(self.t.add_, 1)
 
 

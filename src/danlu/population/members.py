@@ -11,6 +11,7 @@ from torch import Tensor
 
 from danlu.core.plan import Plan
 from danlu.core.seeds import stream
+from danlu.population.augment import Moves, strengths
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class Members:
     label_smoothing: Tensor
     loss_weight: Tensor
     """What the gradient of the loss is multiplied by; 1 by default. The loss in the history is without it."""
+    flip: Tensor
+    """1 where images are mirrored at random, else 0; this and the next three are 0 for tables."""
+    shift: Tensor
+    """Pixels that images are shifted by at most."""
+    rotate: Tensor
+    """Degrees that they are turned by at most."""
+    cutout: Tensor
+    """Pixels a side of the square that is covered in them."""
     schedules: tuple[str, ...]
     warmups: tuple[float, ...]
     epochs: tuple[int, ...]
@@ -57,7 +66,7 @@ class Members:
 
         Arguments:
             plan: its lr is needed; epochs count as 1, schedule as constant, momentum, weight_decay, l1, dropout,
-                label_smoothing and warmup as 0, and clip as off, where they are None.
+                label_smoothing and warmup as 0, and clip and augment as off, where they are None.
             folds: number of folds K, repeats included.
             repeat: repeat that each of the K folds belongs to; all 0 by default.
         """
@@ -68,6 +77,7 @@ class Members:
         def filled(value: float | None) -> Tensor:
             return torch.full((folds,), value or 0.0, dtype=dtype, device=device)
 
+        moves = {name: filled(strength) for name, strength in strengths(plan.augment or ()).items()}
         return cls(
             fold_M=torch.arange(folds, device=device),
             keys=tuple(stream(plan.seed, "member", r, k) for k, r in enumerate(repeats)),
@@ -80,6 +90,7 @@ class Members:
             dropout=filled(plan.dropout),
             label_smoothing=filled(plan.label_smoothing),
             loss_weight=filled(1.0),
+            **moves,
             schedules=(plan.schedule or "constant",) * folds,
             warmups=(plan.warmup or 0.0,) * folds,
             epochs=(plan.epochs or 1,) * folds,
@@ -94,6 +105,11 @@ class Members:
     def keys_M(self) -> Tensor:
         """The keys as an int64 tensor."""
         return torch.tensor(self.keys, dtype=torch.int64, device=self.fold_M.device)
+
+    @property
+    def moves(self) -> Moves | None:
+        """How far each member's images are moved; None where none are."""
+        return Moves.of(self.flip, self.shift, self.rotate, self.cutout)
 
     def select(self, index: Sequence[int]) -> Members:
         """Return some members, in the order of `index`."""

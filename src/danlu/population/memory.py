@@ -183,7 +183,7 @@ class Meter:
         slots = torch.zeros(1, width, columns, dtype=torch.int64, device="meta")
         outputs = run.forward(Prepared(x, slots), step, dry)
         if step.training:
-            run.backward(torch.zeros_like(outputs))
+            run.backward(outputs.new_zeros(outputs.shape))
         kept = {t.untyped_storage()._cdata: t for space in run.spaces for t in space.kept.values()}
         kept = {place: t for place, t in kept.items() if place not in _places(weights_1P, x, slots)}
         sizes = [_bytes(t) for t in [*kept.values(), run.gradient_MP]]
@@ -215,7 +215,7 @@ class Meter:
         rows = members * (self.deck.width * self._row(split) + sum(widths) * self._row(False))
         steps = int(self.deck.steps_K.max())
         stretch = members * max(SHORT, steps)
-        numbers = self.item * (len(self.optimizer.names) + 1) + 8
+        numbers = self.item * (len(self.optimizer.names) + 1 + (not self.shelf.numeric)) + 8
         fixed = self.deck.constant(range(len(self.deck.rows_K)))
         laid = 0 if fixed else members * self.deck.width * ((8 + self.item) * min(BLOCK, steps) + 8)
         # Places of rows, and errors in float64: a few numbers of 8 bytes for each output.
@@ -223,7 +223,9 @@ class Meter:
         gathered = members * widest * 8 * (1 + 2 * outputs)
         if self.shelf.stored is None:
             gathered += 2 * members * widest * self._row(False)
-        return rows + stretch * numbers + laid, gathered
+        # Of classes: the greatest output, which it is, whether that is right, and the row's share then.
+        right = 0 if self.shelf.numeric else members * self.deck.width * (2 * self.item + 9)
+        return rows + stretch * numbers + laid + right, gathered
 
     @property
     def _split_shelf(self) -> int:
@@ -239,9 +241,9 @@ class Meter:
         return folds * sum(sizes), folds * 2 * max(sizes)
 
     def _curves(self, members: int) -> int:
-        """Return the bytes of losses, rates and judgings."""
-        epochs = max(self.members.epochs)
-        return 8 * members * (2 * epochs + 3 * len(judged_epochs(epochs, self.plan.judge_every)))
+        """Return the bytes of losses, accuracies, rates and judgings."""
+        epochs, curves = max(self.members.epochs), 2 if self.shelf.numeric else 3
+        return 8 * members * (curves * epochs + 3 * len(judged_epochs(epochs, self.plan.judge_every)))
 
 
 def need(network: Network, shelf: Shelf, rows: Rows, members: Members, plan: Plan) -> Need:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from danlu.networks import Preparation, Program
-from danlu.population.augment import Mover
+from danlu.population.augment import Mover, Moves
 
 
 class Pixels:
@@ -17,7 +17,7 @@ class Pixels:
     Arguments:
         images_NP: pixels as encoded, uint8 or floats.
         preparation: led by members.
-        mover: takes images as they are augmented, where they are.
+        mover: takes images as they are augmented, where they are; and how far for each member.
 
     >>> from danlu.core.records import FeatureLayout
     >>> layout = FeatureLayout(numbers=(), image=(1, 1, 2))
@@ -30,12 +30,14 @@ class Pixels:
     tensor([[[0.2000, 0.4000]]])
     """
 
-    def __init__(self, images_NP: Tensor, preparation: Preparation, mover: Mover | None = None) -> None:
-        self.images_NP, self.mover = images_NP, mover
+    def __init__(self, images_NP: Tensor, preparation: Preparation, mover: tuple[Mover, Moves] | None = None) -> None:
+        self.images_NP = images_NP
+        self.mover, self.moves_M = mover or (None, None)
         self.centre_M1P = preparation.centre_KF.unsqueeze(1) if bool((preparation.centre_KF != 0).any()) else None
         self.scale_M1P = preparation.scale_KF.unsqueeze(1) if bool((preparation.scale_KF != 1).any()) else None
         self.dtype = preparation.fill_KF.dtype
         self.kept: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+        self.moves: dict[int, Moves] = {}
 
     def take(self, rows_MB: Tensor, into_MBP: Tensor, do: Program, draws_MBD: Tensor | None = None) -> None:
         """Fill a batch: rows are numbers of images, and draws decide how they are moved."""
@@ -48,16 +50,23 @@ class Pixels:
             self.kept[key] = raw, into_MBP if plain else torch.empty(shape, dtype=self.dtype, device=into_MBP.device)
         raw, x = self.kept[key]
         flat = raw.view(-1, shape[2])
-        if self.mover is None or moved is None:
+        moves_R = None if moved is None else self._moves(shape[1])
+        if self.mover is None or moved is None or moves_R is None:
             do(torch.index_select, self.images_NP, 0, rows_MB.view(-1), out=flat)
         else:
-            do(self.mover.take, rows_MB.view(-1), moved, flat)
+            do(self.mover.take, rows_MB.view(-1), moved, moves_R, flat)
         do(x.copy_, raw)
         if self.centre_M1P is not None:
             do(x.sub_, self.centre_M1P)
         if self.scale_M1P is not None:
             do(x.div_, self.scale_M1P)
-        if self.mover is not None and moved is not None and self.mover.augment.rotate:
-            do(self.mover.turn, x.view(-1, shape[2]), moved)
+        if self.mover is not None and moves_R is not None and moves_R.turns:
+            do(self.mover.turn, x.view(-1, shape[2]), moved, moves_R)
         if x is not into_MBP:
             do(into_MBP.copy_, x)
+
+    def _moves(self, width: int) -> Moves | None:
+        """Return how far each row of a batch is moved; the same tensors for every batch of as many rows."""
+        if self.moves_M is not None and width not in self.moves:
+            self.moves[width] = self.moves_M.rows(width)
+        return self.moves.get(width)

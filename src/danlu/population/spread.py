@@ -165,7 +165,7 @@ def _renumbered(record: MemberRecord, index: int) -> MemberRecord:
 
 def _column(name: str, curves: dict[str, np.ndarray], epochs: int, judged_J: np.ndarray) -> np.ndarray:
     """Return the curve of some members at all epochs (`..._EM`) or judgings (`..._JM`), NaN where it has none."""
-    value = curves[name]
+    value = curves.get(name, np.empty((0, curves["loss_EM"].shape[1])))
     length = epochs if name.endswith("_EM") else len(judged_J)
     rows = np.arange(len(value)) if name.endswith("_EM") else np.searchsorted(judged_J, curves["judged_epochs_J"])
     whole = np.full((length, value.shape[1]), np.nan)
@@ -191,7 +191,7 @@ def _check_same(network: Network, shelf: Shelf, rows: Rows, members: Members, pl
     settings = plan.model_dump_json(exclude=OWN)
     digest.update(f"{network.spec.model_dump_json()}{settings}{members.keys}".encode())
     matrices = shelf.matrices
-    for values in (matrices.x_NF, matrices.codes_NQ, matrices.y, matrices.weight_N, *rows.fit):
+    for values in (matrices.x_NF, matrices.codes_NQ, matrices.y, matrices.loss_weight_N, *rows.fit):
         if values is not None:
             digest.update(np.ascontiguousarray(torch.as_tensor(values).cpu().numpy()).data)
     said = tell_all(digest.hexdigest())

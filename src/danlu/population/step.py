@@ -10,9 +10,10 @@ from torch import Tensor
 
 from danlu.networks import Drop, Network, Program, Watch
 from danlu.networks import Step as NetworkStep
+from danlu.networks.copies import pool_copies
 from danlu.population.batches import Batch
 from danlu.population.feed import Feed
-from danlu.population.losses import Loss, weighted_mean
+from danlu.population.losses import Loss, note_hits, of_copies, weighted, weighted_mean
 from danlu.population.members import Members
 from danlu.population.optimizers import Optimizer, State, clip, penalise
 
@@ -62,17 +63,28 @@ class Step:
     Arguments:
         flat: what training changes.
         low: whether hidden layers' products are in bfloat16.
+        classes: whether targets are classes: the share of rows that get the right one is then noted beside the loss.
     """
 
     def __init__(
-        self, network: Network, loss: Loss, optimizer: Optimizer, members: Members, flat: Flat, low: bool = False
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        members: Members,
+        flat: Flat,
+        *,
+        low: bool = False,
+        classes: bool = False,
     ) -> None:
-        self.network, self.loss, self.optimizer, self.members = network, loss, optimizer, members
-        self.flat, self.low = flat, low
+        self.network, self.optimizer, self.members = network, optimizer, members
+        self.raw, self.loss = loss, of_copies(loss, network.copies)
+        self.flat, self.low, self.classes = flat, low, classes
         self.run = network.bind(flat.weights_MP, flat.state_MS, gradient=True, low=low)
         like = flat.weights_MP
         self.spare_MP = torch.empty_like(like)
-        self.loss_M = like.new_zeros(members.count)
+        self.noted_QM = like.new_zeros(1 + classes, members.count)
+        self.loss_M = self.noted_QM[0]
         penalised_P = torch.zeros(network.size, dtype=members.lr.dtype)
         for slot in network.parameters:
             penalised_P[slot.offset : slot.offset + slot.numel] = float(slot.penalised)
@@ -88,7 +100,7 @@ class Step:
 
     def select(self, index: Sequence[int], flat: Flat) -> Step:
         """Return the step of some members on tensors of theirs, with the same operations."""
-        fewer = Step(self.network, self.loss, self.optimizer, self.members.select(index), flat, self.low)
+        fewer = Step(self.network, self.raw, self.optimizer, self.members.select(index), flat, **self._ways)
         chosen = torch.tensor(list(index), device=self.loss_M.device)
         if self.drop is not None:
             fewer.drop = Drop(fewer.members.dropout, fewer.members.keys_M)
@@ -96,6 +108,10 @@ class Step:
             whole = getattr(self, name)
             setattr(fewer, name, None if whole is None else whole[chosen])
         return fewer
+
+    @property
+    def _ways(self) -> dict[str, bool]:
+        return {"low": self.low, "classes": self.classes}
 
     def seeds(self, epoch: int, steps: int) -> Tensor | None:
         """Return dropout's seeds for all steps of an epoch, `[S, M, 2]`; None without dropout."""
@@ -122,7 +138,7 @@ class Step:
         do, seeds = Program(), None if self.drop is None else self.seeds_M2
         batch = feed.draw(do, self.coefficients_QM1, seeds, bool(self.network.state))
         self._take(batch, do)
-        feed.note(do, self.loss_M)
+        feed.note(do, self.noted_QM)
         return do
 
     def _take(self, batch: Batch, do: Program, watch: Watch | None = None) -> None:
@@ -139,6 +155,9 @@ class Step:
         outputs = self.run.forward(batch.prepared, now, do, watch)
         slope_MBC = torch.empty_like(outputs)
         do(self._lose, outputs, batch, slope_MBC)
+        if self.classes:
+            together = self._together(outputs, len(batch.share), do)
+            note_hits(together, batch.target, batch.share, self.noted_QM[1], do)
         gradient_MP = self.run.backward(slope_MBC)
         if self.l1_M1 is not None:
             do(penalise, gradient_MP, flat.weights_MP, self.l1_M1, self.penalised_P)
@@ -148,9 +167,21 @@ class Step:
         state = flat.slots | {"spare": self.spare_MP}
         self.optimizer.step(flat.weights_MP, gradient_MP, state, coefficients, do)
 
+    def _together(self, outputs: Tensor, members: int, do: Program) -> Tensor:
+        """Return what the copies of each member say together, `[M, B, C]`."""
+        if self.network.copies == 1:
+            return outputs
+        pooled = outputs.new_zeros(members, *outputs.shape[1:])
+
+        def pool() -> None:
+            pooled.copy_(pool_copies(outputs.unflatten(0, (members, -1)), self.network.spec.link))
+
+        do(pool)
+        return pooled
+
     def _lose(self, outputs: Tensor, batch: Batch, slope_MBC: Tensor) -> None:
         """Compute each member's loss, and its slope by the outputs."""
         loss_MB, slope = self.loss.of(outputs, batch.target, self.smoothing_M)
-        self.loss_M.copy_(weighted_mean(loss_MB, batch.share))
+        weighted_mean(loss_MB, batch.share, out=self.loss_M)
         share_MB = batch.share if self.weight_M1 is None else batch.share * self.weight_M1
-        torch.mul(slope(), share_MB.unsqueeze(2), out=slope_MBC)
+        weighted(slope(), share_MB, slope_MBC)

@@ -25,7 +25,8 @@ class Trained:
 
     `weights_MP` and `state_MS` are each member's best with early stopping, else its last (of a member that
     became non-finite: its last finite ones; of one that was never begun, because the user stopped in an earlier wave:
-    its first ones, and its record has 0 epochs). `curves` holds `loss_EM` (mean training loss of each epoch),
+    its first ones, and its record has 0 epochs). `curves` holds `loss_EM` (mean training loss of each epoch), of
+    classes `accuracy_EM` (share of an epoch's rows that got the right class in the step that learnt from them),
     `lr_E` (mean over members, at the end of the epoch), `judged_epochs_J`, `judged_JM`, `watched_JM` and
     `test_JM`; NaN where a member had ended or had no such rows.
     """
@@ -157,6 +158,7 @@ def _columns(curves: Curves, chosen: Sequence[int], epochs: int) -> Curves:
     """Return the curves of some members, up to the end of the last of them."""
     fewer, index = Curves(len(chosen)), list(chosen)
     fewer.loss = [loss_EM[:epochs, index] for loss_EM in curves.loss]
+    fewer.accuracy = [accuracy_EM[:epochs, index] for accuracy_EM in curves.accuracy]
     fewer.lr = [lr_EM[:epochs, index] for lr_EM in curves.lr]
     fewer.epochs = [epoch for epoch in curves.epochs if epoch <= epochs]
     fewer.judged = {name: [row_M[index] for row_M in rows[: len(fewer.epochs)]] for name, rows in curves.judged.items()}

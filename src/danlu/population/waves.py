@@ -236,11 +236,10 @@ def _renumbered(record: MemberRecord, index: Sequence[int]) -> MemberRecord:
 def merged(outcome: Outcome) -> Curves:
     """Return the curves of all members as if they had been trained at once; NaN where a member had ended."""
     whole = Curves(outcome.population.members.count)
-    losses = [np.concatenate(part.curves.loss) for part in outcome.parts]
-    rates = [np.concatenate(part.curves.lr) for part in outcome.parts]
-    epochs = max(len(loss) for loss in losses)
-    where = [part.index for part in outcome.parts]
-    whole.loss, whole.lr = [_placed(losses, where, epochs, whole)], [_placed(rates, where, epochs, whole)]
+    epochs = max(sum(map(len, part.curves.loss)) for part in outcome.parts)
+    for name in ("loss", "accuracy", "lr"):
+        values = [(part.index, np.concatenate(kept)) for part in outcome.parts if (kept := getattr(part.curves, name))]
+        setattr(whole, name, [_placed(values, epochs, whole)] if values else [])
     whole.epochs = sorted({epoch for part in outcome.parts for epoch in part.curves.epochs})
     place = {epoch: row for row, epoch in enumerate(whole.epochs)}
     for name in whole.judged:
@@ -253,9 +252,9 @@ def merged(outcome: Outcome) -> Curves:
     return whole
 
 
-def _placed(values: Sequence[np.ndarray], where: Sequence[list[int]], epochs: int, whole: Curves) -> np.ndarray:
+def _placed(values: Sequence[tuple[list[int], np.ndarray]], epochs: int, whole: Curves) -> np.ndarray:
     """Return values of all members at all epochs, from those of the waves."""
     result_EM = np.full((epochs, whole.members), np.nan)
-    for value, index in zip(values, where, strict=True):
+    for index, value in values:
         result_EM[: len(value), index] = value
     return result_EM

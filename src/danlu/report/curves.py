@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,32 +31,61 @@ class Curves:
     """The linear baseline's value, drawn where it lies within the curves."""
 
 
-def curve_chart(curves: Curves) -> Chart | None:
-    """Draw the curves; None where there is no finite number."""
+@dataclass(frozen=True)
+class Points:
+    """What is drawn of curves: every line, the median with its range, and where the best weights were.
+
+    `members` are those with a finite number, of which `drawn` have lines; of `epochs` points each line has `points`.
+    """
+
+    lines: dict[str, list[Any]]
+    middle: dict[str, list[Any]]
+    best: dict[str, list[Any]]
+    members: int
+    drawn: int
+    points: int
+    epochs: int
+
+    def caption(self, data: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
+        """Say what the marks are and what was left out of the picture."""
+        return _caption(self.members, self.drawn, self.points, self.epochs, data)
+
+
+def points_of(curves: Curves, *, long: bool) -> Points | None:
+    """Return the points of the curves; None where there is no finite number.
+
+    Arguments:
+        long: whether the axis of epochs is one by logarithm.
+    """
     values_TM = np.where(np.isfinite(curves.values_TM), curves.values_TM, np.nan)
     members = np.flatnonzero(np.isfinite(values_TM).any(axis=0))
     if not len(members):
         return None
     epochs = curves.epochs_T
-    long = bool(epochs[-1] > LOG_EPOCHS)
     at = thin.along(epochs, thin.points_each(len(members)), logarithmic=long)
     drawn = members[thin.even(len(members), thin.MOST_CURVES)]
-    middle = _middle(epochs[at], values_TM[np.ix_(at, members)])
-    data = {
-        "lines": _lines(epochs[at], values_TM[np.ix_(at, drawn)], drawn),
-        "middle": middle,
-        "best": _best(curves, epochs, values_TM, drawn),
-    }
-    low, high = float(np.nanmin(values_TM)), float(np.nanmax(values_TM))
-    if curves.level is not None and low <= curves.level <= high:
+    lines = _lines(epochs[at], values_TM[np.ix_(at, drawn)], drawn)
+    middle, best = _middle(epochs[at], values_TM[np.ix_(at, members)]), _best(curves, epochs, values_TM, drawn)
+    return Points(lines, middle, best, len(members), len(drawn), len(at), len(epochs))
+
+
+def curve_chart(curves: Curves) -> Chart | None:
+    """Draw the curves; None where there is no finite number."""
+    long = bool(curves.epochs_T[-1] > LOG_EPOCHS)
+    found = points_of(curves, long=long)
+    if found is None:
+        return None
+    data = {"lines": found.lines, "middle": found.middle, "best": found.best}
+    values = curves.values_TM[np.isfinite(curves.values_TM)]
+    if curves.level is not None and float(values.min()) <= curves.level <= float(values.max()):
         data["level"] = {"y": [curves.level], "text": ["linear model"]}
-    spec = _spec(curves, data, log=logarithmic(values_TM), long=long)
-    last = [v for v in middle["y"] if v is not None]
+    spec = _spec(curves, data, log=logarithmic(values), long=long)
+    last = [v for v in found.middle["y"] if v is not None]
     label = (
-        f"{curves.title} of {count(len(members), 'network')} over {count(int(epochs[-1]), 'epoch')}: "
+        f"{curves.title} of {count(found.members, 'network')} over {count(int(curves.epochs_T[-1]), 'epoch')}: "
         f"the median goes from {number(last[0])} to {number(last[-1])}."
     )
-    return Chart(curves.id, spec, data, label, _caption(len(members), len(drawn), len(at), len(epochs), data))
+    return Chart(curves.id, spec, data, label, found.caption(data))
 
 
 def _lines(epochs: np.ndarray, values_TM: np.ndarray, members: np.ndarray) -> dict[str, list]:
@@ -97,7 +127,9 @@ def _best(curves: Curves, epochs: np.ndarray, values_TM: np.ndarray, drawn: np.n
     return points
 
 
-def _caption(members: int, drawn: int, points: int, epochs: int, data: dict[str, dict[str, list]]) -> str:
+def _caption(
+    members: int, drawn: int, points: int, epochs: int, data: Mapping[str, Mapping[str, Sequence[Any]]]
+) -> str:
     """Say what the marks are and what was left out of the picture."""
     if members == 1:
         said = ["One network."]
@@ -108,7 +140,7 @@ def _caption(members: int, drawn: int, points: int, epochs: int, data: dict[str,
     if data["best"]["x"]:
         said.append("Rings: where a network that stopped early was at its best.")
     if "level" in data:
-        said.append("Dashed: the linear model.")
+        said.append("Grey dashes: the linear model.")
     if points < epochs:
         said.append(f"{points:,} of {epochs:,} points of each curve are drawn.")
     return " ".join(said)

@@ -66,6 +66,7 @@ class Figure:
         key: what the colours mean, where it is the same in all panels.
         columns: panels beside each other in a picture.
         size: width and height of a panel in a picture, in points.
+        body: what a page shows in the place of the panels, where the browser lays it out better than a chart can.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Figure:
     key: tuple[Mark, ...] = ()
     columns: int = 3
     size: tuple[int, int] = (230, 170)
+    body: Html | None = None
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the figure and return its path; the ending of its name says how: .png, .svg, .pdf or .html.
@@ -140,11 +142,12 @@ class Figure:
             "section",
             tag("p", self.lead, class_="lead") if self.lead else None,
             tag("p", [_swatch(mark) for mark in self.key], class_="key") if self.key else None,
-            tag("div", cells, class_=_arrangement(len(cells), self.columns)),
+            self.body or tag("div", cells, class_=_arrangement(len(cells), self.columns)),
             said if any(_is_single(value) for value in self.facts.values()) else None,
         )
-        header = masthead(self.title, name=self.kind, note="Charts need JavaScript.")
-        return document(self.title, header, content, charts=[panel.chart for panel in self.panels])
+        charts = [] if self.body else [panel.chart for panel in self.panels]
+        header = masthead(self.title, name=self.kind, note="Charts need JavaScript." if charts else None)
+        return document(self.title, header, content, charts=charts)
 
     def record(self) -> dict[str, Any]:
         """Return the figure as plain values: what `danlu plot --json` prints."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from danlu.core.records import Run
-from danlu.report import parts, tables, words
-from danlu.report.charts import Chart, clean, finish
+from danlu.report import guesses, parts, tables, words
+from danlu.report.charts import Chart
 from danlu.report.figures import Figure, Mark, Panel
+from danlu.report.learning import training_curves
 from danlu.report.pictures.grid import grid_chart
 
 Arrays = Mapping[str, np.ndarray]
@@ -19,27 +21,29 @@ MOST_CLASSES = 15
 
 def history(run: Run, arrays: Arrays) -> Figure | None:
     """Draw the learning curves of every network; None where none were kept."""
-    found = parts.training_curves(run, arrays)
+    found = training_curves(run, arrays)
     if not found:
         return None
     data: dict[str, list[Any]] = {"curve": [], "epoch": [], "network": [], "value": []}
-    metric = run.main_metric
+    metric = run.judged_by
     for name, values, epochs in (
         ("loss", arrays.get("loss_EM"), None),
+        ("training accuracy", arrays.get("accuracy_EM"), None),
         (metric, arrays.get("judged_JM"), arrays.get("judged_epochs_J")),
         (f"test {metric}", arrays.get("test_JM"), arrays.get("judged_epochs_J")),
     ):
         _add_curve(data, name, values, epochs)
     last = {name: _last_median(data, name) for name in dict.fromkeys(data["curve"])}
     return Figure(
-        "history",
+        "curves",
         f"How {run.name} was trained",
-        tuple(Panel(chart, title) for chart, title in found),
+        tuple(Panel(each.chart, each.title) for each in found),
         data,
         {"networks": len(run.members), "last_median": last, "folds": run.folds},
         f"{words.count(len(run.members), 'network')}, {run.folds}.",
+        next((each.key for each in found if each.key), ()),
         columns=len(found),
-        size=(380 if len(found) > 1 else 480, 260),
+        size=(380, 260) if len(found) > 1 else (560, 300),
     )
 
 
@@ -127,20 +131,20 @@ def _classes(run: Run, arrays: Arrays, part: parts.Part, where: str) -> Figure:
     truth = np.asarray(arrays["truth_NC"]).reshape(len(probability), -1)[:, 0]
     good = np.isfinite(probability).all(axis=1) & np.isfinite(truth.astype(np.float64))
     truth, probability, rows = truth[good].astype(np.int64), probability[good], np.asarray(arrays["rows_N"])[good]
-    guessed = probability.argmax(axis=1)
-    matrix = tables.counts(truth, guessed, len(names))
-    right = float((truth == guessed).mean())
+    kept = arrays.get("guessed_N")
+    chosen = guesses.guessed(run, probability, None if kept is None else {"guessed_N": np.asarray(kept)[good]})
+    matrix = tables.counts(truth, chosen, len(names))
+    right = float((truth == chosen).mean())
     data = {
         "row": (rows + 1).tolist(),
         "truth": [names[c] for c in truth.tolist()],
-        "predicted": [names[c] for c in guessed.tolist()],
-        "probability": probability[np.arange(len(guessed)), guessed].tolist(),
+        "predicted": [names[c] for c in chosen.tolist()],
+        "probability": probability[np.arange(len(chosen)), chosen].tolist(),
     }
     panels = [Panel(_confusion(matrix, names), "Confusion matrix")]
     two = len(names) == 2
-    sure, hit = (probability[:, 1], truth == 1) if two else (probability.max(axis=1), truth == guessed)
-    panels.append(Panel(_calibration(sure, hit, two=two), "Calibration"))
-    panels += [Panel(chart, f"Probability of {names[1]}") for chart in part.charts]
+    panels += [Panel(chart, "Calibration") for chart in part.charts if chart.id == "chart-calibration"]
+    panels += [Panel(chart, f"Probability of {names[1]}") for chart in part.charts if chart.id != "chart-calibration"]
     side = max(300, 30 * min(len(names), MOST_CLASSES + 1))
     key = (Mark(f"truly {names[1]}", "first", "area"), Mark(f"truly {names[0]}", "second", "area")) if two else ()
     return Figure(
@@ -154,6 +158,23 @@ def _classes(run: Run, arrays: Arrays, part: parts.Part, where: str) -> Figure:
         columns=len(panels),
         size=(side, side if len(names) > 4 else 240),
     )
+
+
+def confusion(run: Run, arrays: Arrays, *, where: str) -> Figure | None:
+    """Draw the confusion matrix of predictions alone; None where there are none. Arguments are those of
+    `predictions`."""
+    whole = predictions(run, arrays, where=where)
+    if whole is None:
+        return None
+    names, matrix = whole.facts["classes"], whole.facts["confusion"]
+    data = {
+        "truth": [name for name in names for _ in names],
+        "predicted": [*names] * len(names),
+        "rows": [amount for row in matrix for amount in row],
+    }
+    panels, title = (replace(whole.panels[0], title=""),), f"Confusion matrix of {run.name}"
+    side = (max(460, whole.size[0]), max(240, whole.size[1]))
+    return replace(whole, kind="confusion", title=title, panels=panels, data=data, key=(), columns=1, size=side)
 
 
 def _confusion(matrix: np.ndarray, names: Sequence[str]) -> Chart:
@@ -186,38 +207,3 @@ def short(amount: int) -> str:
         if amount >= size:
             return f"{amount / size:.1f}{letter}" if amount < 10 * size else f"{amount // size}{letter}"
     return str(amount)
-
-
-def _calibration(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool) -> Chart:
-    """Draw how often rows of about a probability really are of the class, in ten bins."""
-    import altair as alt  # noqa: PLC0415  only a picture needs it
-
-    place = np.minimum((sure_N * 10).astype(int), 9)
-    used = [b for b in range(10) if (place == b).any()]
-    amounts = [int((place == b).sum()) for b in used]
-    said = [float(sure_N[place == b].mean()) for b in used]
-    came = [float(hit_N[place == b].mean()) for b in used]
-    data = {"bins": {"x": clean(said), "y": clean(came), "rows": amounts}, "equal": {"x": [0, 1], "y": [0, 1]}}
-    scale = alt.Scale(domain=[0, 1])
-    percent = alt.Axis(format="%", tickCount=5)
-    title = "predicted probability" if two else "probability of the likeliest class"
-    x = alt.X("x:Q", title=title, scale=scale, axis=percent)
-    y = alt.Y("y:Q", title="share that is of the class" if two else "share that is right", scale=scale, axis=percent)
-    tooltip = [
-        alt.Tooltip("x:Q", title="predicted", format=".1%"),
-        alt.Tooltip("y:Q", title="came true", format=".1%"),
-        alt.Tooltip("rows:Q", title="rows", format=",d"),
-    ]
-    bins = alt.Chart(alt.NamedData(name="bins"))
-    layers = [
-        alt.Chart(alt.NamedData(name="equal"))
-        .mark_line(color="var(--ink)", strokeWidth=1, strokeDash=[4, 3])
-        .encode(x=x, y=y),
-        bins.mark_line(color="var(--first)", strokeWidth=2).encode(x=x, y=y),
-        bins.mark_circle(color="var(--first)", opacity=1).encode(
-            x=x, y=y, tooltip=tooltip, size=alt.Size("rows:Q", legend=None, scale=alt.Scale(range=[30, 220]))
-        ),
-    ]
-    gap = float(np.average(np.abs(np.array(said) - np.array(came)), weights=amounts))
-    caption = f"Off by {words.percent(gap)} on average. The larger a dot, the more rows."
-    return Chart("chart-calibration", finish(layers, 240), data, f"Calibration. {caption}", caption)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from danlu.core.records import Run
-from danlu.report import charts, curves, opening, tables, thin, words
+from danlu.report import charts, guesses, opening, tables, thin, words
 from danlu.report.charts import Chart
+from danlu.report.figures import Mark
+from danlu.report.learning import training_curves
 from danlu.report.markup import Html, facts, join, named, tag
 from danlu.report.pictures import learning_curve
 
 Arrays = Mapping[str, np.ndarray]
 MOST_TARGETS = 6
 MOST_IN_MATRIX = 15
+WIDE_MATRIX = 6
 _OVERRULING = ("--kind COLUMN=KIND", "--drop COLUMN", "--task", "--missing", "--encoding", "--delimiter", "--header")
 
 
@@ -73,8 +76,8 @@ def _others(amount: int) -> str:
 def training(run: Run, arrays: Arrays) -> Part:
     """Show the learning curves of every network."""
     found = training_curves(run, arrays)
-    drawn = [chart for chart, _ in found]
-    panels = [figure(chart, title) for chart, title in found]
+    drawn = [each.chart for each in found]
+    panels = [figure(each.chart, each.title, _key(each.key)) for each in found]
     if not panels:
         panels.append(tag("p", "No curves were kept.", class_="note"))
     content = join(
@@ -87,12 +90,10 @@ def training(run: Run, arrays: Arrays) -> Part:
     return Part("training", "Training", content, tuple(drawn))
 
 
-def training_curves(run: Run, arrays: Arrays) -> list[tuple[Chart, str]]:
-    """Return the learning curves that were kept, each with its title."""
-    best = [m.best_epoch if m.ended == "stopped early" else None for m in run.members]
-    kept = [curve for curve in (_loss(arrays), _judged(run, arrays, best), _tested(run, arrays)) if curve]
-    drawn = [(curves.curve_chart(curve), curve.title) for curve in kept]
-    return [(chart, title) for chart, title in drawn if chart is not None]
+def _key(marks: Sequence[Mark]) -> Html | None:
+    """Return what the colours of a chart mean."""
+    keys = [tag("span", tag("i", class_=f"swatch {mark.colour} {mark.form}"), mark.text) for mark in marks]
+    return tag("p", keys, class_="key marks") if keys else None
 
 
 def _growth(run: Run, drawn: list[Chart]) -> Html | None:
@@ -101,35 +102,9 @@ def _growth(run: Run, drawn: list[Chart]) -> Html | None:
     if curve is None:
         return None
     drawn.append(learning_curve.growth_chart(curve))
-    marks = learning_curve.key(curve)
-    keys = [tag("span", tag("i", class_=f"swatch {mark.colour} {mark.form}"), mark.text) for mark in marks]
-    said = join(tag("p", curve.words, class_="lead"), tag("p", keys, class_="key"))
+    said = join(tag("p", curve.words, class_="lead"), _key(learning_curve.key(curve)))
     title = f"{learning_curve.TITLE}: {words.metric_name(curve.metric)}"
     return tag("div", figure(drawn[-1], title, said), class_="panels")
-
-
-def _loss(arrays: Arrays) -> curves.Curves | None:
-    values = arrays.get("loss_EM")
-    if values is None or not np.size(values):
-        return None
-    return curves.Curves("chart-loss", "Training loss", np.arange(1, len(values) + 1), np.asarray(values), "second")
-
-
-def _judged(run: Run, arrays: Arrays, best: list[int | None]) -> curves.Curves | None:
-    values, epochs = arrays.get("judged_JM"), arrays.get("judged_epochs_J")
-    if values is None or epochs is None or not np.size(values):
-        return None
-    level = run.baselines.get("linear", {}).get(run.main_metric)
-    title = f"{words.metric_name(run.main_metric)} on judged rows"
-    return curves.Curves("chart-judged", title, np.asarray(epochs), np.asarray(values), "first", best, level)
-
-
-def _tested(run: Run, arrays: Arrays) -> curves.Curves | None:
-    values, epochs = arrays.get("test_JM"), arrays.get("judged_epochs_J")
-    if values is None or epochs is None or not np.size(values) or not np.isfinite(values).any():
-        return None
-    title = f"{words.metric_name(run.main_metric)} on the test table"
-    return curves.Curves("chart-test", title, np.asarray(epochs), np.asarray(values), "third")
 
 
 def _ending(run: Run) -> str:
@@ -161,22 +136,26 @@ def _ending(run: Run) -> str:
 
 
 def predictions(run: Run, arrays: Arrays) -> Part | None:
-    """Show predicted against true values, or the confusion matrix."""
+    """Show predicted against true values, or the confusion matrix; of judged rows, or else of test rows."""
+    arrays, which = guesses.unseen(arrays)
     truth, predicted = arrays.get("truth_NC"), arrays.get("predicted_NC")
     if truth is None or predicted is None or not len(truth):
         return None
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     rows = np.asarray(arrays.get("rows_N", np.arange(len(truth))))
     if run.table.target.task == "regression":
-        return _regression(run, _as_columns(truth), _as_columns(predicted), rows)
-    return _classification(run, truth.reshape(len(truth), -1)[:, 0], _as_columns(predicted))
+        return _regression(run, _as_columns(truth), _as_columns(predicted), rows, which)
+    guess_N = guesses.guessed(run, _as_columns(predicted), arrays)
+    return _classification(run, truth.reshape(len(truth), -1)[:, 0], _as_columns(predicted), guess_N, which)
 
 
 def _as_columns(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float64).reshape(len(values), -1)
 
 
-def _regression(run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N: np.ndarray) -> Part:
+def _regression(
+    run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N: np.ndarray, which: str = "judged"
+) -> Part:
     """Draw one scatter plot a target."""
     names = run.table.target.names[:MOST_TARGETS]
     panels, drawn = [], []
@@ -193,7 +172,7 @@ def _regression(run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N
             predicted_NC[kept, c],
             rows_N[kept],
             label,
-            _drawn(len(good), len(kept)),
+            _drawn(len(good), len(kept), which),
         )
         drawn.append(chart)
         panels.append(figure(chart, named(name, 60) if len(names) > 1 else "Each row"))
@@ -206,9 +185,11 @@ def _regression(run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N
         drawn.append(charts.errors("chart-errors", error_N, f"Predicted minus true. {said}"))
         panels.append(figure(drawn[-1], "Errors"))
         lead = f"{said} {lead}"
+    held = words.sure(run.scores or run.test)
     hidden = len(run.table.target.names) - len(names)
     content = join(
         tag("p", lead, class_="lead"),
+        tag("p", f"{held}; danlu predict --interval 0.9 writes them.") if held else None,
         tag("div", panels, class_="panels"),
         tag("p", f"{words.count(hidden, 'more target')} not drawn.", class_="note") if hidden else None,
         tables.per_target(run),
@@ -222,32 +203,39 @@ def _r2(truth: np.ndarray, predicted: np.ndarray) -> float | None:
     return 1 - float(((truth - predicted) ** 2).sum()) / spread if spread > 0 else None
 
 
-def _drawn(total: int, kept: int) -> str:
+def _drawn(total: int, kept: int, which: str) -> str:
     if kept == total:
-        return f"All {total:,} judged rows."
-    return f"{kept:,} of {total:,} judged rows, drawn at random."
+        return f"All {total:,} {which} rows."
+    return f"{kept:,} of {total:,} {which} rows, drawn at random."
 
 
-def _classification(run: Run, truth_N: np.ndarray, predicted_NC: np.ndarray) -> Part:
-    """Draw the confusion matrix, the commonest mistakes, each class, and for two classes the probabilities."""
+def _classification(
+    run: Run, truth_N: np.ndarray, predicted_NC: np.ndarray, guess_N: np.ndarray, which: str = "judged"
+) -> Part:
+    """Draw the confusion matrix, the commonest mistakes, each class, how sure the networks rightly are, and for two
+    classes the probabilities."""
     names = run.table.target.classes
     good = np.isfinite(predicted_NC).all(axis=1) & np.isfinite(truth_N.astype(np.float64))
     truth, probability = truth_N[good].astype(np.int64), predicted_NC[good]
-    matrix = tables.counts(truth, probability.argmax(axis=1), len(names))
+    matrix = tables.counts(truth, guess_N[good], len(names))
     small, kept = tables.gathered(matrix, MOST_IN_MATRIX)
     shown = [names[i] for i in kept] + ([f"{len(names) - len(kept):,} others"] if len(small) > len(kept) else [])
     right = int(np.trace(matrix))
     mistakes = tables.confused(matrix, names) if len(names) > 2 else None
     f1 = (run.test or run.scores).get("f1")
-    drawn: list[Chart] = []
+    two = len(names) == 2
+    likeliest = probability.argmax(axis=1)
+    sure, hit = (probability[:, 1], truth == 1) if two else (probability.max(axis=1), truth == likeliest)
+    drawn = [guesses.reliability_chart(sure, hit, two=two)]
+    reliable = figure(drawn[0], join("Calibration", ": ", named(names[1], 40)) if two else "Calibration")
     beside: Html | None = None
-    if len(names) == 2:
+    if two:
         drawn.append(_probabilities(names, truth, probability[:, 1]))
         key = [
             tag("span", tag("i", class_=f"swatch {c}"), named(n, 40)) for n, c in zip(names, ("b", "a"), strict=True)
         ]
         beside = figure(
-            drawn[0], join("Predicted probability of ", named(names[1], 40)), tag("p", "truly ", key, class_="key")
+            drawn[-1], join("Predicted probability of ", named(names[1], 40)), tag("p", "truly ", key, class_="key")
         )
     shade = "The darker, the larger the share of the true class."
     others = " Classes with few rows are gathered in the last." if len(small) > len(kept) else ""
@@ -255,10 +243,14 @@ def _classification(run: Run, truth_N: np.ndarray, predicted_NC: np.ndarray) -> 
         "figure",
         tag("h3", "Confusion matrix"),
         tables.confusion(small, shown),
-        tag("figcaption", f"{right:,} of {int(matrix.sum()):,} judged rows are right. {shade}{others}"),
+        tag("figcaption", f"{right:,} of {int(matrix.sum()):,} {which} rows are right. {shade}{others}"),
     )
     content = join(
-        tag("div", block, beside, class_="panels") if beside else block,
+        tag("p", f"Predicted is {chosen}.", class_="lead") if (chosen := words.decision_words(run)) else None,
+        # A matrix of many classes needs the whole width.
+        block if len(shown) > WIDE_MATRIX else None,
+        tag("div", None if len(shown) > WIDE_MATRIX else block, beside, reliable, class_="panels"),
+        tag("p", note, class_="note") if (note := guesses.reliability_note(run)) else None,
         join(tag("h3", "Commonest mistakes"), mistakes) if mistakes else None,
         tag("h3", "Each class"),
         tables.classes(matrix, names, (f1.per_class if f1 else None) or {}),

@@ -36,7 +36,8 @@ def scores(run: Run) -> Html:
     for name in names:
         first = next((found[name] for _, found in groups if name in found), None)
         place = words.score_place(first) if first else None
-        cells: list[object] = [tag("abbr", words.metric_name(name), title=words.METRIC_MEANINGS.get(name))]
+        of = f" of {first.of}" if first is not None and first.of else ""
+        cells: list[object] = [tag("abbr", words.metric_name(name) + of, title=words.METRIC_MEANINGS.get(name))]
         cells += [_with_interval(name, found.get(name)) for _, found in groups]
         if single:
             cells.append(

@@ -49,7 +49,7 @@ def _groups(trace: TraceRecord) -> list[list[TracedLayer]]:
     groups: dict[str, list[TracedLayer]] = {}
     for layer in trace.layers:
         base = layer.name.partition(".")[0].partition("[")[0]
-        if layer.name in ("table", "codes") or base.startswith("embedding"):
+        if layer.name in ("table", "image", "codes") or base.startswith("embedding"):
             continue
         groups.setdefault(base, []).append(layer)
     return list(groups.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from danlu.core.records import ImageSchema, NetworkSpec, Run, Score
@@ -13,24 +14,36 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 METRIC_NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
+    "rmsle": "RMSLE",
     "r2": "R²",
+    "nll": "NLL",
+    "coverage": "Coverage of 90%",
+    "width": "Width of 90%",
     "accuracy": "Accuracy",
     "balanced-accuracy": "Balanced accuracy",
     "log-loss": "Log-loss",
     "roc-auc": "ROC AUC",
     "f1": "F1",
+    "brier": "Brier score",
+    "ece": "Calibration error",
 }
 METRIC_MEANINGS = {
     "rmse": "root of the mean squared error: the size of a typical error, large ones weighing more",
     "mae": "mean absolute error",
+    "rmsle": "rmse of the logarithm of 1 + the target: a typical relative error",
     "r2": "share of the target's variance explained: 1 is perfect, 0 no better than the mean",
+    "nll": "negative log-likelihood: minus the logarithm of the predicted density at the truth, in the target's unit",
+    "coverage": "share of rows whose truth lies in the interval that should hold 90% of them",
+    "width": "mean width of the intervals that should hold 90% of the truths",
     "accuracy": "share of rows whose class is right",
     "balanced-accuracy": "mean over classes of the share found, so that rare classes count as much",
     "log-loss": "how surprised the probabilities were by the truth: 0 is perfect",
     "roc-auc": "chance that a row of the class is ranked above one that is not: 0.5 is guessing",
-    "f1": "harmonic mean of precision and recall, averaged over classes",
+    "f1": "harmonic mean of precision and recall: of two classes of the rarer one, else averaged over classes",
+    "brier": "mean squared error of the probability: 0 is perfect",
+    "ece": "how far the likeliest class's probability is from how often it is right, on average over 15 bins (ECE)",
 }
-SHARES = frozenset({"accuracy", "balanced-accuracy"})
+SHARES = frozenset({"accuracy", "balanced-accuracy", "ece", "coverage"})
 """Metrics that read best as a percentage."""
 
 
@@ -145,15 +158,74 @@ def interval(name: str, score: Score) -> str:
     return f"{metric_value(name, score.low, place)} to {metric_value(name, score.high, place)}"
 
 
+def sure(scores: Mapping[str, Score]) -> str:
+    """Say how wide the 90% intervals are and how many rows they hold; "" where there are none.
+
+    >>> one = Score(value=0.9012, low=0.8970, high=0.9053, rows=20_640, kind="out-of-fold")
+    >>> width = Score(value=139_000, low=138_000, high=140_000, rows=20_640, kind="out-of-fold")
+    >>> sure({"coverage": one, "width": width})
+    '90% intervals hold 90.1% of the rows (89.7% to 90.5%) and are 139,000 wide on average'
+    """
+    coverage, width = scores.get("coverage"), scores.get("width")
+    if coverage is None or width is None or coverage.value is None or width.value is None:
+        return ""
+    between = interval("coverage", coverage)
+    text = f"90% intervals hold {metric_value('coverage', coverage.value, score_place(coverage))} of the rows"
+    text += f" ({between})" if between else ""
+    unit = " standard deviations" if width.per_target else ""
+    return f"{text} and are {metric_value('width', width.value, score_place(width))}{unit} wide on average"
+
+
 def told_apart(run: Run) -> str:
     """Say how one network does on rows that it learnt from and on rows that it did not; "" where that is not known."""
-    train, judged, name = run.checks.train.get(run.main_metric), run.checks.judged, run.main_metric
+    train, judged, name = run.checks.train.get(run.judged_by), run.checks.judged, run.judged_by
     if train is None or judged is None:
         return ""
     main = run.scores.get(name) or run.test.get(name)
     place = None if main is None else score_place(main)
     values = f"{metric_value(name, train, place)} on rows learnt from, {metric_value(name, judged, place)} on others"
     return f"{metric_name(name)} {values}"
+
+
+def decision_words(run: Run) -> str:
+    """Say how a class is chosen, where it is not simply the likeliest; else "".
+
+    E.g. "Yes from a probability of 0.37 on, chosen for F1: 0.627, with the likeliest class 0.593".
+    """
+    decision = run.decision
+    if decision is None:
+        return ""
+    if decision.threshold is not None:
+        said = f"{decision.positive} from a probability of {about(decision.threshold)} on"
+    else:
+        said = "the greatest of probability times the class's weight"
+    if not decision.metric:
+        return f"{said}, by the class weights"
+    name = metric_name(decision.metric)
+    after, before = (metric_value(decision.metric, v, -3) for v in (decision.value, decision.value_before))
+    return f"{said}, chosen for {name}: {after}, with the likeliest class {before}"
+
+
+def calibration_words(run: Run) -> str:
+    """Say what was done to the probabilities; "" where nothing was."""
+    calibration = run.calibration
+    if calibration is None:
+        return ""
+    said = []
+    if calibration.kept:
+        own, shipped = calibration.judged_temperature, calibration.temperature
+        before, after = (number(v, -4) for v in (calibration.log_loss_before, calibration.log_loss))
+        how = f"made {'less' if own > 1 else 'more'} sure by temperature"
+        if shipped == 1:
+            how = f"of judged rows {how} {number(own, -2)}"
+        else:
+            how = f"{how} {number(shipped, -2)}" + (f" (judged rows: {number(own, -2)})" if own != shipped else "")
+        said.append(f"{how}: log-loss {after} instead of {before}")
+        if shipped == 1:
+            said.append("those that predict are more networks, and need none")
+    if calibration.shift:
+        said.append("class weights taken out again")
+    return ", ".join(said)
 
 
 def duration(seconds: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import Plan
+from danlu.core.plan import Plan, split_setting
 
 HOLDOUT = 0.1
 """Share of the images that is judged on, unless folds are asked for."""
@@ -31,11 +31,12 @@ def of_images(plan: Plan, rows: int, image: tuple[int, int, int] | None, *, plai
         if plan.augment:
             raise PlanError("`augment` changes images", "got a table", "Leave it out.")
         return {}
+    _check_moves(plan, image)
     if plan.scale == "robust":
         raise PlanError(
             "`scale` of images is unit, standard or none", "got robust", "Use --scale unit: pixels divided by 255."
         )
-    open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "epochs": 10, "augment": ()}
+    open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "bins": 0, "copies": 1, "epochs": 10, "augment": ()}
     if plan.folds is None and plan.holdout is None:
         open_["folds"], open_["holdout"] = None, HOLDOUT
     if convolutional:
@@ -46,6 +47,18 @@ def of_images(plan: Plan, rows: int, image: tuple[int, int, int] | None, *, plai
     if plain:
         return open_
     return open_ | (_residual(plan, rows) if convolutional else _perceptrons(plan, rows))
+
+
+def _check_moves(plan: Plan, image: tuple[int, int, int]) -> None:
+    """Refuse moves as wide as the image: nothing of it would be left."""
+    for name in plan.augment or ():
+        kind, numbers = split_setting(name)
+        if kind in ("shift", "crop", "cutout") and numbers and numbers[0] >= min(image[1:]):
+            raise PlanError(
+                f"`augment` {kind} must be less than an image's size",
+                f"got {name} for {image[2]} x {image[1]} pixels",
+                f"Use {kind}:{max(1, min(image[1:]) // 8)}.",
+            )
 
 
 def _perceptrons(plan: Plan, rows: int) -> dict[str, Any]:

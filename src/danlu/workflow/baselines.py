@@ -1,7 +1,4 @@
-"""What the networks must beat, on the same rows and columns: a constant, and a linear model.
-
-Images have the constant alone: a linear model of 784 pixels would take longer to learn than the networks.
-"""
+"""What the networks must beat, on the same rows and columns: a constant, and a linear model."""
 
 from __future__ import annotations
 
@@ -11,8 +8,10 @@ import numpy as np
 import torch
 
 from danlu.core.records import CodeColumn, FeatureLayout
-from danlu.judging import constant_baseline, linear_baseline, metric, metrics_for
+from danlu.judging import constant_baseline, linear_baseline, metrics_for, pixel_baseline
+from danlu.judging.metrics import measures
 from danlu.networks import Preparation
+from danlu.workflow.decide import opponent
 from danlu.workflow.training import Trial
 
 CONSTANT = {"regression": "mean", "classification": "majority"}
@@ -50,24 +49,36 @@ def _score(trial: Trial, pairs: Pairs) -> Baselines:
     weight = None if matrices.weight_N is None else matrices.weight_N.cpu().double().numpy()
     x_NF = matrices.x_NF.cpu()
     codes_NQ, layout = _few_levels(matrices.codes_NQ.cpu().numpy(), trial.network.spec.layout)
+    seed = trial.plan.seed
     constant, linear = [], []
     for train, judged in pairs:
         own = None if weight is None else weight[train]
         constant.append(constant_baseline(truth[train], len(judged), target, own))
         if layout.image is not None:
+            images, parts = x_NF.numpy(), len(pairs)
+            linear.append(pixel_baseline(images, truth, train, judged, target, seed=seed, parts=parts))
             continue
         inputs = _inputs(x_NF, codes_NQ, layout, trial.network.spec.scale, train)
-        linear.append(linear_baseline(inputs(train), truth[train], inputs(judged), target, own, seed=trial.plan.seed))
+        linear.append(linear_baseline(inputs(train), truth[train], inputs(judged), target, own, seed=seed))
     rows = np.concatenate([judged for _, judged in pairs])
     own = None if weight is None else weight[rows]
+    weight_J = np.ones(len(rows)) if own is None else own
     return {
-        name: {
-            kind: _finite(metric(kind, truth[rows], np.concatenate([part.predicted_NC for part in parts]), own))
-            for kind in metrics_for(target)
-        }
+        name: _measured(trial, truth[rows], np.concatenate([part.predicted_NC for part in parts]), weight_J, name)
         for name, parts in ((CONSTANT[target.task], constant), ("linear", linear))
-        if parts
     }
+
+
+def _measured(
+    trial: Trial, truth: np.ndarray, predicted_NC: np.ndarray, weight_N: np.ndarray, baseline: str
+) -> dict[str, float | None]:
+    """Return the metrics of a baseline; a linear model chooses classes as the networks do."""
+    target = trial.examined.target.schema
+    names = metrics_for(target, trial.plan.metric)
+    chooses = target.task == "classification" and baseline == "linear"
+    guess_N = opponent(trial, truth, predicted_NC, weight_N) if chooses else None
+    measure = measures(truth, predicted_NC, names, weight_N, positive=target.positive, guess_N=guess_N)
+    return {name: _finite(float(measured.value_R[0])) for name, measured in measure(weight_N[None]).items()}
 
 
 def _finite(value: float) -> float | None:

@@ -14,7 +14,7 @@ from danlu.diagnosis import diagnose
 from danlu.diagnosis.fitting import is_close
 from danlu.judging import metrics_for
 from danlu.judging.leftover import left_over
-from danlu.judging.metrics import measures
+from danlu.judging.metrics import curve_metric, measures
 from danlu.networks import predict
 from danlu.networks.build import both_classes
 from danlu.networks.endings import ending
@@ -26,7 +26,7 @@ from danlu.workflow.training import Trial
 
 MOST_TRAIN, AT_ALL = 5000, 25_000
 """Rows learnt from that training errors are taken on: of each network, and of all (but 500 of each) at most."""
-KINDS = ("rmse", "mae", "r2", "accuracy", "log-loss")
+KINDS = ("rmse", "mae", "r2", "rmsle", "accuracy", "log-loss")
 """Metrics that are taken on rows learnt from: those that cost next to nothing."""
 ENDING_ROWS = 512
 """Rows that a user's module is run on to see what its outputs look like."""
@@ -42,11 +42,12 @@ def check(trial: Trial, trained: Trained, judged: Judged, tested: Mapping[str, S
         tested: scores on the test table.
     """
     alive = [member for member in trained.members if member.usable]
-    main = metrics_for(trial.examined.target.schema)[0]
+    main = curve_metric(trial.examined.target.schema, trial.plan.metric)
     train, rows = on_training_rows(trial, trained, alive)
     unseen = _unseen(trained, alive, tested.get(main))
     close = is_close(train.get(main), unseen, main)
     return Checks(
+        metric=main,
         train=train,
         judged=unseen,
         train_rows=rows,
@@ -64,8 +65,8 @@ def found(
     baselines: Mapping[str, Mapping[str, float | None]],
 ) -> tuple[Finding, ...]:
     """Return what diagnosis says of a run."""
-    main = metrics_for(trial.examined.target.schema)[0]
-    history = (trained.members, trained.curves, scores, baselines, main, trained.interrupted)
+    target, name = trial.examined.target.schema, trial.plan.metric
+    history = (trained.members, trained.curves, scores, baselines, metrics_for(target, name)[0], trained.interrupted)
     return diagnose(*history, checks, trial.plan)
 
 
@@ -87,7 +88,7 @@ def on_training_rows(trial: Trial, trained: Trained, alive: list[MemberRecord]) 
         trial.matrices.codes_NQ,
         rows_per_member=rows,
     )
-    names = [name for name in metrics_for(target.schema) if name in KINDS]
+    names = [name for name in metrics_for(target.schema, trial.plan.metric) if name in KINDS]
     own: dict[str, list[float]] = {name: [] for name in names}
     for chosen, output in zip(rows, outputs, strict=True):
         predicted = both_classes(output.cpu().double().numpy(), spec, target.schema)
@@ -137,11 +138,15 @@ def _left_over(trial: Trial, judged: Judged) -> float | None:
     for k, repeat in enumerate(trial.folds.repeat):
         if repeat == first:
             fold_N[trial.folds.judged[k]] = k
-    columns = [trial.matrices.x_NF[rows].cpu().numpy(), trial.matrices.codes_NQ[rows].cpu().numpy()]
+
+    def columns(chosen: np.ndarray) -> np.ndarray:
+        parts = (trial.matrices.x_NF, trial.matrices.codes_NQ)
+        return np.concatenate([np.asarray(part[rows[chosen]].cpu().numpy(), np.float64) for part in parts], axis=1)
+
     return left_over(
-        np.concatenate([np.asarray(part, np.float64) for part in columns], axis=1),
+        columns,
         trial.examined.target.values[rows],
-        judged.mean_NC,
+        judged.said_NC,
         special["group"][rows] if "group" in special else fold_N[rows],
         special["weight"][rows] if "weight" in special else None,
         trial.plan.seed,

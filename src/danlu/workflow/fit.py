@@ -10,32 +10,36 @@ from typing import Any
 
 from danlu._version import __version__
 from danlu.core import devices
-from danlu.core.errors import PlanError
+from danlu.core.errors import DanluError, DataError, PlanError, nearest
 from danlu.core.launch import launched
 from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 from danlu.core.records import Note, Progress, Run, Schema, TargetSchema
 from danlu.data import Examined, divide
-from danlu.data.images import is_images
+from danlu.data.images import NAMED_SETS, is_images
 from danlu.features import layout
 from danlu.judging import metrics_for
+from danlu.judging.metrics import curve_metric
 from danlu.networks import Network
 from danlu.networks.build import describe, make_network
 from danlu.networks.custom import Custom, find
+from danlu.population import Trained
 from danlu.population.processes import agreed
-from danlu.search import Facts, recipe
+from danlu.search import Facts, recipe, rivals
 from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
 from danlu.workflow.checks import check, found
+from danlu.workflow.contest import contest
 from danlu.workflow.gallery import images_shown
 from danlu.workflow.interrupt import stoppable
-from danlu.workflow.judge import judge, judge_test
+from danlu.workflow.judge import Judged, Tested, judge, judge_test
 from danlu.workflow.learning_curve import learning_curve
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
 from danlu.workflow.own import own_notes, take_class, with_dropout
 from danlu.workflow.sizes import sizes
-from danlu.workflow.training import Listener, Stop, Trial
+from danlu.workflow.sure import Sure, how_sure
+from danlu.workflow.training import Listener, Shipped, Stop, Trial
 
 
 class Clock:
@@ -107,30 +111,29 @@ def _walk(
     clock.lap("read")
 
     examined, schema = material.examined, material.examined.schema
-    resolved = recipe(plan, _facts(examined))
+    facts = _facts(examined)
+    resolved = recipe(plan, facts)
     folds = divide(examined, resolved)
     chosen = sizes(examined, folds, resolved.seed) if plan.learning_curve else None
     network, resolved = _built(plan, resolved, schema, custom)
     trial = Trial.prepare(network, material, folds, resolved)
     clock.lap("prepare")
 
-    trained = trial.train(on_progress, stop)
+    others = [_built(plan, rival, schema, custom) for rival in rivals(plan, resolved, facts)]
+    trial, trained, setting = contest(trial, others, on_progress, stop)
     shipped = trial.ship(trained, on_progress, stop)
     cut_short = bool(resolved.refit) and not shipped.refitted
     clock.lap("train")
 
     say(Progress(stage="judging"))
-    judged = judge(trial, trained)
-    tested = judge_test(trial, shipped)
-    lines, test_lines = fold_baselines(trial), tested_baselines(trial)
-    checks = check(trial, trained, judged, tested.scores)
-    findings = found(trial, trained, checks, judged.scores or tested.scores, lines or test_lines)
-    pictures = images_shown(trial, shipped, judged, tested)
+    judged, tested, sure, scored = _judged(trial, trained, shipped)
+    pictures = images_shown(trial, shipped, judged, tested) | tested.arrays(trial.test_target, judged)
     clock.lap("judge")
     growth, growth_notes = learning_curve(trial, trained, judged, chosen, on_progress, stop)
     clock.lap("learning_curve" if chosen is not None else "judge")
 
-    notes = (*material.notes, *folds.notes, *own_notes(network), *shipped.notes, *growth_notes)
+    judging_notes = (*judged.settled.notes, *sure.notes, *growth_notes)
+    notes = (*material.notes, *folds.notes, *own_notes(network), *setting, *shipped.notes, *judging_notes)
     run = Run(
         name=name,
         version=__version__,
@@ -139,38 +142,57 @@ def _walk(
         plan=plan,
         resolved=trial.plan,
         table=schema,
-        network=network.spec,
-        parameters=network.count,
+        network=trial.network.spec,
+        parameters=trial.network.count,
         rows=material.rows,
         folds=folds.words,
-        main_metric=metrics_for(schema.target)[0],
+        main_metric=metrics_for(schema.target, plan.metric)[0],
+        curve_metric=curve_metric(schema.target, plan.metric),
         members=trained.members,
         shipped=() if shipped.refitted else shipped.indices,
         refitted=len(shipped.indices) if shipped.refitted else 0,
-        scores=judged.scores,
-        test=tested.scores,
-        baselines=lines,
-        test_baselines=test_lines,
+        **scored,
         learning_curve=growth,
-        checks=checks,
-        findings=findings,
         inferred=(*notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
         seconds=clock.seconds,
         machine=trial.machine,
         interrupted=trained.interrupted or cut_short,
     )
-    return Model(run, shipped.tensors(), trained.curves | judged.arrays(examined.target) | pictures, custom)
+    tensors = shipped.tensors() | sure.tensors()
+    return Model(run, tensors, trained.curves | judged.arrays(examined.target) | pictures, custom)
+
+
+def _judged(trial: Trial, trained: Trained, shipped: Shipped) -> tuple[Judged, Tested, Sure, dict[str, Any]]:
+    """Judge, and return what was predicted, how sure it is, and what of it stands in the run's record."""
+    judged = judge(trial, trained, len(shipped.indices))
+    tested = judge_test(trial, shipped, judged.settled)
+    sure = how_sure(trial, shipped, judged, tested)
+    lines, test_lines = fold_baselines(trial), tested_baselines(trial)
+    checks = check(trial, trained, judged, tested.scores)
+    record = {
+        "scores": judged.scores | sure.scores,
+        "test": tested.scores | sure.test,
+        "calibration": judged.settled.calibration,
+        "decision": judged.settled.decision,
+        "baselines": lines,
+        "test_baselines": test_lines,
+        "checks": checks,
+        "findings": found(trial, trained, checks, judged.scores or tested.scores, lines or test_lines),
+    }
+    return judged, tested, sure, record
 
 
 def _facts(examined: Examined) -> Facts:
     """Return what the recipe looks at."""
     target, image = examined.schema.target, examined.schema.image
-    return Facts(len(examined.kept), target.task, len(target.classes), None if image is None else image.shape)
+    numbers = len(layout(examined.schema, onehot_most=None).numbers)
+    shape = None if image is None else image.shape
+    return Facts(len(examined.kept), target.task, len(target.classes), numbers, shape)
 
 
 def _built(plan: Plan, resolved: Plan, schema: Schema, custom: Custom | None) -> tuple[Network, Plan]:
     """Return the network that a resolved plan asks for, and the plan with the rate of dropout that it has."""
-    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST)
+    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST, bins=resolved.bins or 0)
     network = make_network(describe(resolved, features, schema.target, custom), custom, resolved.dtype)
     return network, with_dropout(resolved, network)
 
@@ -190,10 +212,19 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
         given["test"] = str(test) if isinstance(test, str | Path) else "(given in Python)"
     plan = make_plan(**(given | settings))
     if not plan.target and not is_images(data, images=plan.images):
-        raise PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
+        raise _no_target(data)
     if not launched().alone and "-" in (plan.data, plan.test):
         raise PlanError("several processes must read a table from a file", "got standard input", "Save it to a file.")
     return plan
+
+
+def _no_target(data: Any) -> DanluError:
+    """Return the error that nothing says what to predict, or that there is nothing of that name."""
+    if isinstance(data, str | Path) and str(data) != "-" and not Path(data).exists():
+        return DataError(
+            f"{data} must be a table or images", "there is no such file or folder", nearest(str(data), NAMED_SETS)
+        )
+    return PlanError("a fit needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1).")
 
 
 def _refit_note(cut_short: bool) -> tuple[Note, ...]:

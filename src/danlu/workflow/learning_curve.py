@@ -135,16 +135,19 @@ def learning_curve(
         notes.append(Note(topic="learning curve", text=text))
     if not done:
         return None, tuple(notes)
-    done.append(Size(trial.plan, trial, trained, judged))
+    # As the other sizes: without what was fitted on judged rows.
+    done.append(Size(trial.plan, trial, trained, Judged(judged.rows_N, judged.predicted_RNC, {})))
     return _curve(trial, done, chosen.drawn), tuple(notes)
 
 
 def _curve(trial: Trial, done: Sequence[Size], drawn: str) -> LearningCurve:
     """Judge all sizes on the same rows and the same resamples of them."""
     examined, rows = trial.examined, done[0].judged.rows_N
-    name, special = metrics_for(examined.target.schema)[0], {k: v[rows] for k, v in examined.special.items()}
+    name = metrics_for(examined.target.schema, trial.plan.metric)[0]
+    special = {k: v[rows] for k, v in examined.special.items()}
     truth, weight = examined.target.values[rows], special.get("weight", np.ones(len(rows)))
-    measured = [measures(truth, size.judged.mean_NC, (name,), weight) for size in done]
+    positive = examined.target.schema.positive
+    measured = [measures(truth, size.judged.mean_NC, (name,), weight, positive=positive) for size in done]
     value_S = np.array([measure(weight[None])[name].value_R[0] for measure in measured])
     value_SR = np.empty((len(done), 0))
     unit = units(len(rows), special.get("group"), special.get("time"))
@@ -206,7 +209,8 @@ def _metric(trial: Trial, name: str, rows: np.ndarray, said_NC: np.ndarray) -> f
     examined = trial.examined
     weight = examined.special.get("weight")
     own = np.ones(len(rows)) if weight is None else weight[rows]
-    measure = measures(examined.target.values[rows], said_NC, (name,), own)
+    positive = examined.target.schema.positive
+    measure = measures(examined.target.values[rows], said_NC, (name,), own, positive=positive)
     return float(measure(own[None])[name].value_R[0])
 
 

@@ -22,6 +22,7 @@ from danlu.data.images import (
     read_images,
 )
 from danlu.features import Encoded, encode
+from danlu.workflow.weighting import check_target
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,14 @@ def gather(source: Any, plan: Plan, test: Any = None) -> Material:
     """Read, check and encode what to learn from, and what to test on where there is that.
 
     Raises:
-        PlanError: the test part is to be watched, and there is none.
+        PlanError: the test part is to be watched, and there is none; metric or class weights do not fit the target.
         DataError: it cannot be read or learnt from.
         SchemaError: what to test on does not fit the other.
     """
     material = _images(source, plan, test) if is_images(source, images=plan.images) else _table(source, plan, test)
     if plan.watch_test and material.test is None:
         raise PlanError("`watch_test` needs a test table", "got none", "Give `test` too.")
+    check_target(material.examined, plan)
     return material
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +53,20 @@ class Model:
         """
         return self._made or Predictor(self._loaded)
 
-    def predictions(self, data: Any, options: ReadOptions | None = None) -> Predictions:
+    def predictions(self, data: Any, options: ReadOptions | None = None, *, sure: bool = False) -> Predictions:
         """Predict each row of a table, in its order, with warnings about what does not fit.
 
         Arguments:
             data: a path or table, as in `danlu.fit`; the target may be missing.
             options: how a file is read; by default as the table learnt from.
+            sure: with what `interval` and `quantiles` of the answer need.
 
         Raises:
             DataError: the table cannot be read.
             SchemaError: columns are missing, or of another type.
+            PlanError: `sure` is asked of classes, or of a model without judged rows.
         """
-        return self._predictor.predict(self.read(data, options))
+        return self._predictor.predict(self.read(data, options), sure=sure)
 
     def predict(self, data: Any, *, proba: bool = False) -> np.ndarray:
         """Predict each row of a table, in its order.
@@ -80,6 +82,43 @@ class Model:
         if said.target.task == "classification":
             return said.values if proba else np.asarray(said.labels())
         return said.values[:, 0] if said.values.shape[1] == 1 else said.values
+
+    def predict_interval(self, data: Any, level: float = 0.9) -> np.ndarray:
+        """Predict the ends of an interval for each row, that holds the share `level` of truths.
+
+        They come from errors on rows that the networks had not learnt from, scaled by how large an error is to be
+        expected at each row; as many truths are expected below as above.
+
+        Arguments:
+            data: a path or table, as in `danlu.fit`; the target may be missing.
+            level: between 0 and 1.
+
+        Returns:
+            low and high: `[N, 2]`, for several targets `[N, C, 2]`.
+
+        Raises:
+            PlanError: the target has classes, no row was judged, or too few for this level.
+        """
+        ends_NC2 = np.stack(self.predictions(data, sure=True).interval(level), axis=2)
+        return ends_NC2[:, 0] if ends_NC2.shape[1] == 1 else ends_NC2
+
+    def predict_quantiles(self, data: Any, shares: Sequence[float] = (0.1, 0.5, 0.9)) -> np.ndarray:
+        """Predict the values below which these shares of truths are expected, for each row.
+
+        They are of the same distribution as intervals; the one of 0.5 is a median, and not the prediction itself.
+
+        Arguments:
+            data: a path or table, as in `danlu.fit`; the target may be missing.
+            shares: each between 0 and 1.
+
+        Returns:
+            `[N, Q]`, for several targets `[N, C, Q]`.
+
+        Raises:
+            PlanError: the target has classes, no row was judged, or a share is not between 0 and 1.
+        """
+        values_NCQ = self.predictions(data, sure=True).quantiles(shares)
+        return values_NCQ[:, 0] if values_NCQ.shape[1] == 1 else values_NCQ
 
     def score(self, data: Any, options: ReadOptions | None = None) -> dict[str, Score]:
         """Score the model on a table with known targets; rows without a target are left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from danlu.core.errors import DataError, PlanError
@@ -109,14 +110,17 @@ def _number(text: Any) -> float:
         raise PlanError("logits must be numbers", f"got {text!r}", "Give some: 0.2 0.4 0.9.") from None
 
 
-def history(model: Annotated[Any, "Folder of a model (NAME.danlu)."]) -> Figure:
-    """Draw the learning curves of a saved model: every network, their median, and where the best weights were."""
+def curves(model: Annotated[Any, "Folder of a model (NAME.danlu)."]) -> Figure:
+    """Draw the learning curves of a saved model, after each epoch: every network, their median, the best weights.
+
+    Of classes training loss, training accuracy and the accuracy on judged and on watched test rows in one plot.
+    """
     from danlu.report.outcomes import history as drawn  # noqa: PLC0415
 
     loaded = _model(model)
     figure = drawn(loaded.run, loaded.arrays)
     if figure is None:
-        raise DataError("a history needs curves", "none were kept with this model", "Fit again.")
+        raise DataError("a picture of curves needs some", "none were kept with this model", "Fit again.")
     return figure
 
 
@@ -130,16 +134,48 @@ def predictions(
     from danlu.report.outcomes import predictions as drawn  # noqa: PLC0415
 
     loaded = _model(model, net)
-    arrays, where = loaded.arrays, f"Rows that the networks which predict them never saw ({loaded.run.folds})."
-    if data is not None:
-        rows, truth, predicted, notes = loaded.compared(data)
-        arrays = {"rows_N": rows, "truth_NC": truth, "predicted_NC": predicted}
-        said = [note.text for note in notes if note.topic == "rows"]
-        where = f"Beware: {said[0]}." if said else f"{len(rows):,} rows of a table with known target."
+    arrays, where = _compared(loaded, data)
     figure = drawn(loaded.run, arrays, where=where)
     if figure is None:
-        raise DataError("predictions need rows with a target", "this model kept none", "Give a table as well.")
+        raise DataError("predictions need rows with a target", "this model kept none", "Give some as well.")
     return figure
+
+
+def confusion(
+    model: Annotated[Any, "Folder of a model (NAME.danlu) that predicts classes."],
+    data: Annotated[
+        Any, "Table or images with known classes; the model's own judged rows where none are given."
+    ] = None,
+    *,
+    net: Annotated[Any, "The class of your own that the model was trained with: FILE.py:CLASS."] = None,
+) -> Figure:
+    """Draw the confusion matrix: how many rows of each true class were predicted as which."""
+    from danlu.report.outcomes import confusion as drawn  # noqa: PLC0415
+
+    loaded = _model(model, net)
+    target = loaded.run.table.target
+    if target.task != "classification":
+        fact = f"{', '.join(target.names)} has numbers"
+        raise PlanError("a confusion matrix needs classes", fact, "Use `danlu plot predictions`.")
+    arrays, where = _compared(loaded, data)
+    figure = drawn(loaded.run, arrays, where=where)
+    if figure is None:
+        raise DataError("a confusion matrix needs rows with a target", "this model kept none", "Give some as well.")
+    return figure
+
+
+def _compared(model: Model, data: Any) -> tuple[Mapping[str, Any], str]:
+    """Return truth and predictions of a table, or those kept with the model, and in words which rows these are."""
+    from danlu.report.guesses import unseen  # noqa: PLC0415
+
+    if data is None:
+        arrays, which = unseen(model.arrays)
+        never = f"Rows that the networks which predict them never saw ({model.run.folds})."
+        return arrays, "Rows of the test part." if which == "test" else never
+    rows, truth, predicted, notes = model.compared(data)
+    said = [note.text for note in notes if note.topic == "rows"]
+    where = f"Beware: {said[0]}." if said else f"{len(rows):,} rows with known target."
+    return {"rows_N": rows, "truth_NC": truth, "predicted_NC": predicted}, where
 
 
 def _model(model: Any, net: Any = None) -> Model:

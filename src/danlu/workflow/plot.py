@@ -33,8 +33,14 @@ KINDS: dict[str, Kind] = {
         "danlu.workflow.pictures:initialisations", "Activations and gradients through 20 layers; the symmetric start."
     ),
     "softmax": Kind("danlu.workflow.pictures:softmax", "Softmax of logits, and its Jacobian."),
-    "history": Kind("danlu.workflow.pictures:history", "Learning curves of a saved model."),
+    "curves": Kind("danlu.workflow.pictures:curves", "Loss and accuracy of a saved model after each epoch."),
+    "history": Kind("danlu.workflow.pictures:curves", "The same, by its older name."),
     "predictions": Kind("danlu.workflow.pictures:predictions", "Predictions of a saved model beside the truth."),
+    "confusion": Kind("danlu.workflow.pictures:confusion", "Which class a saved model takes for which."),
+    "gallery": Kind("danlu.workflow.image_pictures:gallery", "Images with their true and predicted class."),
+    "mistakes": Kind("danlu.workflow.image_pictures:mistakes", "The images that a model is most confidently wrong on."),
+    "weights": Kind("danlu.workflow.image_pictures:weights", "First-layer weights as pictures."),
+    "saliency": Kind("danlu.workflow.image_pictures:saliency", "Which pixels of an image move the answer."),
     "boundaries": Kind("danlu.workflow.boundaries:boundaries", "What 0, 1 and 2 hidden layers can separate."),
     "learning-curve": Kind("danlu.workflow.growth:learning_curve", "The score for growing numbers of training rows."),
 }

@@ -212,7 +212,9 @@ def _of_model(
 ) -> Trace:
     data, y, loss = given
     if data is None:
-        raise PlanError("a model is traced on rows of a table", "got none", "Give the table as well.")
+        of_table = model.run.table.image is None
+        rule = f"a model is traced on {'rows of a table' if of_table else 'images'}"
+        raise PlanError(rule, "got none", f"Give {'the table' if of_table else 'some'} as well.")
     case = make_case(model, data, y, loss, member, _row_numbers(rows))
     module = case.module.train(bool(train))
     found = run_pass(

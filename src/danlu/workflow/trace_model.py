@@ -22,7 +22,7 @@ from danlu.features import Encoded
 from danlu.networks import Network, Preparation, Program, to_torch
 from danlu.networks import layers as ours
 from danlu.networks.build import both_classes
-from danlu.networks.export import MemberModule
+from danlu.networks.export import MemberModule, side_by_side
 from danlu.networks.modules import ModuleNetwork
 from danlu.networks.predict import link
 from danlu.population.losses import make_loss
@@ -49,7 +49,7 @@ class Member(nn.Module):
         self.embeddings, self.network = embeddings, network
 
     def forward(self, x_ND: Tensor, slots_NE: Tensor | None = None) -> Tensor:
-        """Compute the outputs of prepared rows, `[N, D]` and the slots of embedded columns, `[N, E]`."""
+        """Compute the outputs of prepared rows, `[N, D]`, bins spread, and the slots of embedded columns, `[N, E]`."""
         if slots_NE is None:
             return self.network(x_ND)
         looked_up = [table(slots_NE[:, i]) for i, table in enumerate(self.embeddings)]
@@ -98,7 +98,8 @@ def make_case(model: Model, data: Any, y: Any, loss: Any, member: int, rows: Seq
         prepared = plain.preparation(x, torch.from_numpy(np.array(encoded.codes)))
     own: Preparation = plain.preparation.current()
     loss = loss or _own_loss(run.resolved)
-    inputs = (prepared.x_KBD, prepared.slots_KBE) if len(plain.embeddings) else (prepared.x_KBD,)
+    x_ND = side_by_side(prepared, (), plain.plain, plain.bins)
+    inputs = (x_ND, prepared.slots_KBE) if len(plain.embeddings) else (x_ND,)
 
     def predict(outputs: Tensor) -> np.ndarray:
         return both_classes(link(outputs[None], spec.link, own)[0].numpy(), spec, run.table.target)
@@ -113,7 +114,7 @@ def make_case(model: Model, data: Any, y: Any, loss: Any, member: int, rows: Seq
         labels=input_names(spec.layout, run),
         titles=_titles(network),
         sources=("preparation", "codes"),
-        about=f"network {member} of {count}",
+        about=f"network {member} of {count}" + (", without mirror images" if spec.mirrored else ""),
         predict=predict,
         preparation=SCALES[spec.scale],
     )
@@ -176,8 +177,16 @@ def _as_the_loss_sees(target: np.ndarray, loss: Any, own: Preparation) -> Tensor
 
 
 def _table(encoded: Encoded, layout: FeatureLayout) -> TracedLayer:
-    """Return the rows before preparation: numbers with gaps, then codes."""
-    numbers = layout.numbers or tuple(f"pixel {i}" for i in range(encoded.x.shape[1]))
+    """Return the rows before preparation: numbers with gaps, then codes; or pixels."""
+    if layout.image is not None:
+        places = [f"{y},{x}" for y in range(layout.image[1]) for x in range(layout.image[2])]
+        channels = ("red ", "green ", "blue ") if layout.image[0] == 3 else ("",) * layout.image[0]
+        pixels = tuple(f"pixel {channel}{place}" for channel in channels for place in places)
+        formula = "the pixels as they are read, one channel behind the other"
+        return TracedLayer(
+            "image", "", "image", formula, "", (), encoded.x.astype(np.float64), np.zeros((0,)), labels=pixels
+        )
+    numbers = layout.numbers
     values = np.concatenate([encoded.x.astype(np.float64), encoded.codes.astype(np.float64)], 1)
     names = (*numbers, *(f"{column.name} (code)" for column in layout.codes))
     formula = "the cells, less each column's constant; categories as codes: 0 unseen, 1 missing"
@@ -194,6 +203,7 @@ def input_names(layout: FeatureLayout, run: Run) -> tuple[str, ...]:
         if not column.width:
             known = levels.get(column.name, ())
             names += [f"{column.name} = {known[s] if s < len(known) else s}" for s in range(column.slots)]
+    names += [f"{name}, bin {number + 1}" for name in layout.numbers for number in range(layout.bins)]
     return tuple(names)
 
 

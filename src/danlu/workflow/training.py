@@ -14,12 +14,13 @@ from danlu.core.errors import Interrupted
 from danlu.core.plan import Plan
 from danlu.core.records import Note, Progress
 from danlu.data import Examined, Folds, Target, watched
-from danlu.judging import metrics_for
+from danlu.judging.metrics import curve_metric
 from danlu.networks import Network, Preparation
 from danlu.networks.preparation import as_tensor
 from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
 from danlu.population.losses import make_loss
 from danlu.workflow.material import Material, stack
+from danlu.workflow.weighting import class_weights
 
 Listener = Callable[[Progress], None] | None
 Stop = Callable[[], bool] | None
@@ -69,6 +70,7 @@ class Trial:
         truth = examined.target.values
         weight = examined.special.get("weight")
         dtype = torch.float64 if plan.dtype == "float64" else torch.float32
+        of_class = class_weights(examined, plan)
         if material.test_target is not None:
             truth = stack(truth, material.test_target.values)
             weight = None if weight is None else stack(weight, np.ones(len(material.test_target.values)))
@@ -77,6 +79,7 @@ class Trial:
             codes_NQ=torch.from_numpy(stack(material.encoded.codes, None if test is None else test.codes)).to(device),
             y=torch.tensor(truth, device=device),  # copied: columns of the reader cannot be written to
             weight_N=None if weight is None else torch.tensor(weight, device=device, dtype=dtype),
+            class_weight_N=None if of_class is None else torch.tensor(of_class[truth], device=device, dtype=dtype),
         )
         return cls(
             plan=plan,
@@ -147,7 +150,7 @@ class Trial:
         )
         device, dtype = self.matrices.x_NF.device, self.dtype
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
-        metric = metrics_for(self.examined.target.schema)[0]
+        metric = curve_metric(self.examined.target.schema, self.plan.metric)
         shelf = Shelf(self.matrices, self.preparation, scaled=make_loss(self.plan.loss or "mse").scaled)
         return train_spread(
             self.network,

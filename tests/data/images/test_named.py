@@ -53,7 +53,17 @@ def write(folder: Path, files: dict[str, bytes], *, packed: bool = True) -> Path
     return folder
 
 
-@pytest.mark.parametrize("layout", ["", "fashion-mnist", "dataset-fashion-mnist", "FashionMNIST/raw", "data/fashion"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "",
+        "fashion-mnist",
+        "dataset-fashion-mnist",
+        "dataset-fashion-mnist/data/fashion",
+        "FashionMNIST/raw",
+        "data/fashion",
+    ],
+)
 @pytest.mark.parametrize("packed", [True, False])
 def test_every_layout_is_found(sets, tmp_path: Path, monkeypatch, layout: str, packed: bool) -> None:
     write(tmp_path / "other", sets["mnist"])  # the same names: must not be taken for it

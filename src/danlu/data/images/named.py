@@ -90,8 +90,16 @@ SETS = {
             "Bag",
             "Ankle boot",
         ),
-        # The second is torchvision's, the third that of Debian's package, whose folder may also be named itself.
-        folders=("fashion-mnist", "FashionMNIST/raw", "dataset-fashion-mnist", "data/fashion", "fashion"),
+        # The second is torchvision's, the third that of Debian's package, whose folder may also be named itself; the
+        # last two are those of the set's own repository.
+        folders=(
+            "fashion-mnist",
+            "FashionMNIST/raw",
+            "dataset-fashion-mnist",
+            "dataset-fashion-mnist/data/fashion",
+            "data/fashion",
+            "fashion",
+        ),
         mirrors=(
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",

@@ -249,7 +249,10 @@ def _idx(path: Path, way: _Way) -> ImageSet:
     """Read an IDX file of images, with its labels from beside it."""
     images = read_idx(path)
     if images.ndim < 3:
-        remedy = f"Give the images: {path.name.replace('labels', 'images').replace('idx1', 'idx3')}."
+        images_name = path.name.replace("labels", "images").replace("idx1", "idx3")
+        remedy = (
+            f"Give the images: {images_name}." if images_name != path.name else "Its name may be that of another file."
+        )
         raise DataError(f"{path} must hold images (3 or 4 axes)", f"it has {images.ndim}, as labels do", remedy)
     beside = labels_beside(path) if way.labels is None else None
     given, notes = way.labels, ()
