@@ -117,6 +117,13 @@ class Trial:
         )
         return replace(self, folds=folds, preparation=_learn(self.network, self.matrices, folds, self.dtype))
 
+    def first_repeat(self) -> Trial:
+        """Return the trial of the folds of the first repeat alone."""
+        folds, own = self.folds, [k for k, repeat in enumerate(self.folds.repeat) if repeat == self.folds.repeat[0]]
+        train, judged = (tuple(parts[k] for k in own) for parts in (folds.train, folds.judged))
+        few = replace(folds, train=train, judged=judged, repeat=tuple(folds.repeat[k] for k in own))
+        return replace(self, folds=few, preparation=self.preparation.pick(own))
+
     def on_rows(self, train: tuple[np.ndarray, ...], plan: Plan) -> Trial:
         """Return the trial whose folds learn from other rows, preparation and all, and are judged on the same."""
         folds = replace(self.folds, train=train)
