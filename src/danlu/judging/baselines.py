@@ -126,6 +126,10 @@ def _logistic(
         return predicted_JC
     model: Any = LogisticRegression(max_iter=MOST_ITERATIONS)
     x_train, x_judged = x_train.astype(dtype), x_judged.astype(dtype)
-    model.fit(x_train, y_train, sample_weight=weight_N)
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  time that only a fit pays
+
+    # Its products are small: two threads of BLAS that wait for each other take 4 times as long.
+    with threadpool_limits(1, "blas"):
+        model.fit(x_train, y_train, sample_weight=weight_N)
     predicted_JC[:, model.classes_] = model.predict_proba(x_judged)
     return predicted_JC

@@ -64,8 +64,8 @@ class Inputs:
         whole, part = place_MBG.split(self.numbers, 2)
         count, kept, make = whole.numel(), own.space.kept, own.space
         if "below" not in kept:
-            ones = torch.ones(self.bins, self.bins, dtype=place_MBG.dtype, device=place_MBG.device)
-            kept["below"] = ones.tril(-1)
+            # Made on the CPU: on "meta" torch would load its decompositions for it, 1.2 s.
+            kept["below"] = torch.ones(self.bins, self.bins, dtype=place_MBG.dtype).tril(-1).to(place_MBG.device)
         bin_MBF, bins_NT = make("bin", whole.shape, torch.int64), make("bins", (count, self.bins), place_MBG.dtype)
         part_MBF = make("part", part.shape, part.dtype)
         own.do(bin_MBF.copy_, whole)

@@ -86,7 +86,10 @@ def _finite(value: float) -> float | None:
 
 
 def _few_levels(codes_NQ: np.ndarray, layout: FeatureLayout) -> tuple[torch.Tensor, FeatureLayout]:
-    """Make all categories one-hot; of one with many levels the most frequent stay, the others become unseen."""
+    """Make numbers one input each and all categories one-hot.
+
+    Of a category with many levels the most frequent stay, the others become unseen.
+    """
     codes, columns = codes_NQ.copy(), []
     for position, column in enumerate(layout.codes):
         slots = min(column.slots, MOST_LEVELS + 2)
@@ -97,7 +100,7 @@ def _few_levels(codes_NQ: np.ndarray, layout: FeatureLayout) -> tuple[torch.Tens
             place[2 + np.argsort(-counts, kind="stable")[:MOST_LEVELS]] = np.arange(2, slots)
             codes[:, position] = place[codes[:, position]]
         columns.append(CodeColumn(name=column.name, slots=slots))
-    return torch.from_numpy(codes), layout.model_copy(update={"codes": tuple(columns)})
+    return torch.from_numpy(codes), layout.model_copy(update={"codes": tuple(columns), "bins": 0})
 
 
 def _inputs(
