@@ -31,12 +31,13 @@ def test_parts_are_nested_and_the_last_is_all() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=5), st.integers(0, 5))
-def test_every_part_has_each_class_within_one_row(sizes: list[int], seed: int) -> None:
+def test_every_part_has_each_class_within_a_row_or_so(sizes: list[int], seed: int) -> None:
     classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
     rows = np.arange(len(classes))
     for part in growing(rows, SHARES, key=(seed, 0), classes=classes):
         counts = np.bincount(classes[part], minlength=len(sizes))
-        assert (np.abs(counts - np.array(sizes) * len(part) / len(rows)) <= 1.0 + 1e-9).all()
+        share = np.array(sizes) / len(rows)
+        assert (np.abs(counts - share * len(part)) <= (1 + share * len(sizes)) / 2 + 1e-9).all()
 
 
 def test_groups_stay_whole() -> None:

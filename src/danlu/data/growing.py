@@ -20,7 +20,7 @@ def growing(
 ) -> list[np.ndarray]:
     """Return nested parts of the rows that a fold learns from, each ascending and of at least one row.
 
-    - As a rule rows are drawn at random; of classes, every part has its share within one row.
+    - As a rule rows are drawn at random; of classes, every part has its share within a row or so.
     - Groups are drawn whole: a part has about its share of the rows, and one group at least.
     - In order of time a part is the latest rows, which are those just before the judged ones.
 
@@ -49,7 +49,9 @@ def growing(
 
 
 def _by_class(classes_N: np.ndarray | None, rows: int, random: np.random.Generator) -> np.ndarray:
-    """Return an order at random whose every beginning has each class's share, within one row."""
+    """Return an order at random whose every beginning has each class's share: of C classes, one with a share s of the
+    rows within (1 + s C) / 2 rows, because each is rounded to whole rows and the largest takes what the others leave.
+    """
     order = random.permutation(rows)
     if classes_N is None:
         return order
