@@ -59,6 +59,8 @@ $(RUN): pyproject.toml constraints.txt
 
 $(DEV): $(RUN)
 	@$(PIP) --editable ".[dev]"
+	@for extra in live tensorboard browser; do $(PIP) --editable ".[$$extra]" \
+	|| echo "The extra $$extra could not be installed: its tests are skipped."; done
 	@touch $@
 
 # One after another: what cannot be installed is not measured, and the rest is.

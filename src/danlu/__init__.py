@@ -12,6 +12,9 @@ from danlu._version import __version__
 
 if TYPE_CHECKING:
     from danlu.core.plan import Plan
+    from danlu.estimators.images import ImageClassifier, ImageRegressor
+    from danlu.estimators.modules import ModuleClassifier, ModuleRegressor
+    from danlu.estimators.tables import TableClassifier, TableRegressor
     from danlu.explanation import facts
     from danlu.workflow.fit import fit
     from danlu.workflow.footprint import footprint
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from danlu.workflow.trace import trace
 
 _HOMES = {
+    "ImageClassifier": "danlu.estimators.images",
+    "ImageRegressor": "danlu.estimators.images",
+    "ModuleClassifier": "danlu.estimators.modules",
+    "ModuleRegressor": "danlu.estimators.modules",
+    "TableClassifier": "danlu.estimators.tables",
+    "TableRegressor": "danlu.estimators.tables",
     "check_gradients": "danlu.workflow.gradients",
     "facts": "danlu.explanation",
     "fit": "danlu.workflow.fit",
@@ -35,6 +44,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "ImageClassifier",
+    "ImageRegressor",
+    "ModuleClassifier",
+    "ModuleRegressor",
+    "TableClassifier",
+    "TableRegressor",
     "Model",
     "Plan",
     "__version__",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 
 import pytest
@@ -88,3 +89,63 @@ def test_the_first_signal_asks_the_second_leaves(number: signal.Signals, capsys:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_does_not_fit_the_line_loses_its_spread_first() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with moving(console) as show:
+        show(AT.model_copy(update={"stage": "train setting 2 of 3"}))
+    assert isinstance(console.file, io.StringIO)
+    assert "train setting 2 of 3 epoch 12/40, 1:15 left, loss 0.21, rmse 48,300" in console.file.getvalue()
+
+
+def test_wide_characters_count_twice() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with moving(console) as show:
+        show(AT.model_copy(update={"stage": "第二种设置的训练"}))
+    assert isinstance(console.file, io.StringIO)
+    assert "第二种设置的训练 epoch 12/40, 1:15 left, loss 0.21, rmse 48,300" in console.file.getvalue()
+
+
+class Terminal(io.StringIO):
+    """A terminal that is none."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("facts", "moves"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "CI": "true"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_lines_stay_lines_in_ci_and_where_the_cursor_cannot_move(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], moves: bool
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in facts.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    monkeypatch.setattr(
+        module, "err", lambda: Console(file=terminal, width=80, color_system="standard", highlight=False)
+    )
+    with following(quiet=False) as (show, _):
+        show(AT)
+    assert ("\x1b[2K" in terminal.getvalue()) is moves
+    assert (terminal.getvalue() == f"training: {in_words(AT)}\n") is not moves
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, _environ=dict(os.environ))
+    console.print("a warning", style="yellow")
+    assert isinstance(console.file, io.StringIO)
+    assert "\x1b[33m" not in console.file.getvalue()
+
+
+def test_forced_colours_do_not_make_a_pipe_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with following(quiet=False) as (show, _):
+        show(AT)
+    assert capsys.readouterr().err == f"training: {in_words(AT)}\n"

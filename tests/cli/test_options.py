@@ -13,7 +13,7 @@ from danlu.cli.options import PANELS, given, is_switch
 from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 
-OUTPUT = {"data", "output", "force", "page", "as_json", "quiet"}
+OUTPUT = {"data", "output", "force", "page", "as_json", "quiet", "watch"}
 
 
 def plan_of(*words: str) -> Plan:
@@ -66,6 +66,10 @@ def test_every_setting_is_an_option_with_its_own_line_of_help_and_its_panel() ->
         (["--lr=1e-3"], "lr", 0.001),
         (["--seed", "7"], "seed", 7),
         (["--loss", "huber:1"], "loss", "huber:1"),
+        (["--budget", "5m"], "budget", 300.0),
+        (["--neighbours", "longitude,latitude"], "neighbours", (("longitude", "latitude"),)),
+        (["--neighbours", "all"], "neighbours", ((),)),
+        (["--neighbours", "off"], "neighbours", ()),
     ],
 )
 def test_words_become_settings(words: list[str], name: str, value: object) -> None:

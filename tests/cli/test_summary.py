@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from danlu.cli.show import print_model
 from danlu.cli.summary import print_metrics, print_summary, verdict
-from danlu.core.records import Finding, Run, Score
+from danlu.cli.terminal import out
+from danlu.core.records import Finding, Run, Score, TargetSchema
 
 RunOf = Callable[..., Run]
 
@@ -128,3 +130,27 @@ def test_scores_of_another_table_are_a_small_table() -> None:
 def test_what_a_finding_says_is_not_said_twice(run_of: RunOf) -> None:
     finding = Finding(name="no-better-than-baseline", fault="No better", evidence="9 against 9", cure="Use linear.")
     assert "than a linear model" not in summary(run_of(findings=(finding,)))
+
+
+def test_lines_in_a_pipe_end_where_their_words_do(
+    run_of: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_summary(out(), run_of(), Path("m.danlu"), None)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(map(cell_len, lines)) <= 80
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_chinese_names_take_two_columns_each_and_words_stay_readable(run_of: Callable[..., Run], width: int) -> None:
+    target = TargetSchema(names=("成交总价（万元）",), task="regression", outputs=1)
+    run = run_of()
+    table = run.table.model_copy(update={"target": target})
+    cure = "用更低的学习率。" * 20
+    finding = Finding(name="slow", fault="训练太慢", evidence="每轮九秒", cure=cure)
+    console = Console(file=io.StringIO(), width=width)
+    print_summary(console, run_of(table=table, findings=(finding,)), Path("房价.danlu"), None)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= min(width, 110)
+    assert "target 成交总价（万元）" in lines[0]

@@ -71,4 +71,4 @@ def test_every_setting_has_help_and_a_group() -> None:
         assert field.description, name
         extra = field.json_schema_extra
         assert isinstance(extra, dict), name
-        assert extra["group"] in ("data", "rows", "network", "training", "machine"), name
+        assert extra["group"] in ("data", "rows", "network", "training", "effort", "machine"), name

@@ -34,3 +34,8 @@ def test_importing_danlu_loads_nothing_heavy() -> None:
 
 def test_the_help_does_not_even_load_pydantic() -> None:
     assert "pydantic" not in loaded_by("from danlu.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
+
+
+def test_scikit_learn_is_loaded_by_the_first_estimator() -> None:
+    assert "sklearn" not in loaded_by("import danlu; 'TableRegressor' in dir(danlu)")
+    assert "sklearn" in loaded_by("import danlu; danlu.TableRegressor()")

@@ -10,6 +10,12 @@ import pytest
 import danlu
 
 PUBLIC = [
+    "ImageClassifier",
+    "ImageRegressor",
+    "ModuleClassifier",
+    "ModuleRegressor",
+    "TableClassifier",
+    "TableRegressor",
     "Model",
     "Plan",
     "__version__",

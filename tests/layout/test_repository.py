@@ -21,6 +21,7 @@ OWN_OPTIONS |= {"--proba", "--keep", "--interval", "--quantiles"}
 OWN_OPTIONS |= {"--start", "--starts", "--box", "--variables", "--steps", "--every", "--surface"}
 OWN_OPTIONS |= {"--memory", "--input-shape", "--outputs"}
 OWN_OPTIONS |= {"--columns", "--image"}
+OWN_OPTIONS |= {"--watch", "--port", "--browser", "--no-browser", "--history", "--tensorboard", "--logdir"}
 OWN_OPTIONS |= {"--member", "--most", "--tolerance", "--input-shape"}
 OWN_OPTIONS |= {"--row", "--rows", "--train", "--input", "--gradient", "--all", "--steps", "--member"}
 OWN_OPTIONS |= {"--standalone", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"}  # of torchrun

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from danlu.core.records import CodeColumn, FeatureLayout
-from danlu.networks import preparation as module
+from danlu.networks import statistics as module
 from danlu.networks.preparation import Preparation
 
 GENERATOR = np.random.default_rng(0)

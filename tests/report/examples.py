@@ -7,6 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from danlu.core.explained import (
+    Dependence,
+    Explained,
+    Importance,
+    Importances,
+    LayerState,
+    Slice,
+    Slices,
+    Spread,
+    WorstRow,
+)
 from danlu.core.plan import make_plan
 from danlu.core.records import (
     Breakdown,
@@ -158,7 +169,74 @@ def run(
         seconds={"read": 0.11, "prepare": 0.32, "train": 31.4, "total": 33.1},
         machine={"device": "cpu", "threads": "2", "processor": "AMD EPYC", "torch": "2.13.0"},
     )
-    return record.model_copy(update=changed), arrays
+    return explained(record.model_copy(update=changed), arrays)
+
+
+def explained(record: Run, arrays: dict[str, np.ndarray]) -> Example:
+    """Add what explains a model: of every column something, in numbers that fit its kind."""
+    rng = np.random.default_rng(11)
+    inputs, target, truth = record.table.columns, record.table.target, arrays.get("truth_NC")
+    spreads, along = [], []
+    for column in inputs:
+        if column.levels:
+            counts = tuple(range(90, 90 - len(column.levels), -1))
+            spreads.append(Spread(name=column.name, counts=counts, levels=column.levels, different=len(counts)))
+            along.append(Dependence(column=column.name, kind=column.kind, levels=column.levels))
+        else:
+            low, high = column.low or 0.0, (column.high or 0.0) + 1
+            counts = tuple(rng.integers(0, 50, 24).tolist())
+            spread = {"low": low, "high": high, "middle": (low + high) / 2, "missing": column.missing}
+            spreads.append(Spread(name=column.name, counts=counts, different=900, beyond=9, **spread))
+            along.append(Dependence(column=column.name, kind=column.kind, values=tuple(np.linspace(low, high, 12))))
+    importance = Importances(
+        metric="rmse" if target.task == "regression" else "log-loss",
+        second_metric="" if target.task == "regression" else "accuracy",
+        base=0.5,
+        kind="out-of-fold",
+        rows=500,
+        of_rows=2000,
+        shuffles=3,
+        columns=tuple(
+            Importance(column=c.name, value=1 / (i + 1) - 0.2, low=1 / (i + 1) - 0.3, high=1 / (i + 1), second=0.01)
+            for i, c in enumerate(inputs)
+        ),
+    )
+    what = "share wrong" if target.classes else "mean absolute error"
+    found = tuple(
+        Slice(column=c.name, what=c.name, rows=40 + i, error=0.6 - 0.01 * i, low=0.5 - 0.02 * i, high=0.7)
+        for i, c in enumerate(inputs)
+    )
+    worst = tuple(
+        WorstRow(
+            row=i + 1, truth=inputs[0].name, predicted=inputs[-1].name, error=0.9, cells=tuple(c.name for c in inputs)
+        )
+        for i in range(20)
+    )
+    layers = tuple(
+        LayerState(name=str(i), kind=kind, shape=(128,), parameters=640, mean=0.1, spread=0.9, dead=dead, gradient=0.01)
+        for i, (kind, dead) in enumerate((("Linear", None), ("ReLU", 0.25), ("Linear", None)))
+    )
+    names = target.classes or target.names
+    of_target = Spread(
+        name=target.names[0], counts=tuple(range(9, 9 + len(names))), levels=target.classes, different=24
+    )
+    if not target.classes and truth is not None:
+        of_target = of_target.model_copy(update={"counts": (3, 9, 4), "low": 1.0, "high": 4.0, "middle": 2.0})
+    most = max([12, *(len(each.levels) for each in along)])
+    single = rng.standard_normal((len(along), 40, 1)) + np.linspace(0, 2, most)
+    more = {"single_QIG": single, "dependence_QGC": np.repeat(single.mean(1)[..., None], target.outputs, 2)}
+    whole = Explained(
+        spreads=tuple(spreads),
+        target=(of_target,),
+        importance=importance,
+        dependence=tuple(along),
+        slices=Slices(of=what, error=0.4, rows=2000, looks=60, worst=found),
+        worst=worst,
+        worst_columns=tuple(c.name for c in inputs),
+        layers=layers,
+        layer_rows=256,
+    )
+    return record.model_copy(update={"explained": whole}), arrays | more
 
 
 def _blurred(predicted: np.ndarray) -> np.ndarray:
@@ -182,7 +260,7 @@ def regression(rows: int = 2_000, members: int = 10, epochs: int = 60, **changed
         "loss_EM": curves(members, epochs, 2, start=0.9, end=0.12),
         "judged_epochs_J": np.arange(1, epochs + 1),
         "judged_JM": judged,
-        "lr_E": np.full(epochs, 0.002),
+        "lr_E": 0.002 * np.linspace(1, 0, epochs),
         "rows_N": rng.permutation(rows),
         "truth_NC": truth,
         "predicted_NC": predicted,
@@ -250,6 +328,7 @@ def unjudged() -> Example:
     """Trained on all rows, with nothing to judge on."""
     record, arrays = regression(members=5)
     kept = {name: arrays[name] for name in ("loss_EM", "lr_E")}
+    record = record.model_copy(update={"explained": Explained()})
     asked = {"target": ("median_house_value",), "holdout": 0.0}
     plan = make_plan(**asked)
     return record.model_copy(
@@ -301,14 +380,14 @@ def hostile() -> Example:
         "seconds": {script: 1.0, "total": 1.0},
         "plan": make_plan(target=script, drop=list(HOSTILE)),
     }
-    return record.model_copy(update=update), arrays
+    return explained(record.model_copy(update=update), arrays)
 
 
 def hostile_target() -> Example:
     """A regression on targets with hostile names."""
     record, arrays = several_targets(200)
     target = record.table.target.model_copy(update={"names": HOSTILE[:3]})
-    return record.model_copy(update={"table": record.table.model_copy(update={"target": target})}), arrays
+    return explained(record.model_copy(update={"table": record.table.model_copy(update={"target": target})}), arrays)
 
 
 ALL = {

@@ -6,11 +6,15 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from danlu.report import charts, curves, opening, parts, tables, thin
+from danlu.report.drivers import drivers
+from danlu.report.failures import failures
+from danlu.report.figures import records
+from danlu.report.seen import seen
 
 
 def drawn(run, arrays):
     """Return every chart of a run's page by its name."""
-    found = [parts.score(run), parts.training(run, arrays), parts.predictions(run, arrays)]
+    found = [parts.score(run), seen(run), parts.training(run, arrays), drivers(run, arrays), failures(run, arrays)]
     return {chart.id: chart for part in found if part for chart in part.charts}
 
 
@@ -20,10 +24,7 @@ def test_specifications_are_valid_vega_lite(name, examples):
     assert found
     for chart in found.values():
         # A few rows do: the schema holds for each alike, and checking thousands is slow.
-        datasets = {
-            key: [dict(zip(columns, row, strict=True)) for row in list(zip(*columns.values(), strict=True))[:3]]
-            for key, columns in chart.data.items()
-        }
+        datasets = {key: records(columns)[:3] for key, columns in chart.data.items()}
         alt.Chart.from_dict({**chart.spec, "datasets": datasets}, validate=True)
         fields = {field for columns in chart.data.values() for field in columns}
         assert all(field.isalpha() for field in fields), "names of fields are never the user's"

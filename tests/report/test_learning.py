@@ -18,7 +18,7 @@ def test_loss_and_accuracies_share_one_chart(examples) -> None:
         ("Accuracy on judged rows", "first", "judged_JM"),
     ):
         own = [i for i, of in enumerate(lines["title"]) if of == title]
-        assert {lines["colour"][i] for i in own} == {colour}
+        assert {lines["series"][i] for i in own} == {colour}
         np.testing.assert_allclose([lines["y"][i] for i in own], arrays[name].T.ravel(), rtol=1e-4)
     np.testing.assert_allclose(loss["y"], arrays["loss_EM"].T.ravel(), rtol=1e-4)
     assert loss["x"] == list(range(1, 31)) * 5

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+import danlu
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, make_plan
 from danlu.search import Facts, recipe
@@ -89,4 +91,39 @@ def test_loss_must_fit_the_task(settings: dict[str, object], facts: Facts, said:
 
 def test_small_tables_get_repeats() -> None:
     assert (recipe(Plan(), Facts(150, "regression")).repeats or 0) > 1
-    assert recipe(Plan(), REGRESSION).repeats == 1
+    assert recipe(Plan(), REGRESSION).repeats == 2
+    assert recipe(Plan(), Facts(20_000, "regression")).repeats == 1
+
+
+def test_the_logarithm_of_a_skewed_target_is_tried_and_predicts_in_its_own_unit() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 500))
+    worth = np.exp(2 * x + np.sin(3 * y) + 0.05 * rng.normal(size=500))
+    table = {"x": x, "y": y, "worth": worth}
+    model = danlu.fit(table, "worth", folds=3, repeats=1, neighbours="off", epochs=30)
+    assert model.run.resolved.scale_target == "log"
+    assert any("the logarithm of the target" in note.text for note in model.run.inferred)
+    ratio = model.predict(table) / worth
+    assert 0.8 < np.median(ratio) < 1.2
+    again = danlu.fit(table, "worth", folds=3, repeats=1, neighbours="off", epochs=30, scale_target="log")
+    assert again.predict(table).tolist() == model.predict(table).tolist(), "the setting alone decides"
+
+
+def test_with_repeats_every_other_one_learns_the_logarithm() -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(2, 300))
+    table = {"x": x, "y": y, "worth": np.exp(x + 0.3 * y + 0.1 * rng.normal(size=300))}
+    model = danlu.fit(table, "worth", folds=2, repeats=2, neighbours="off", epochs=20, scale_target="mixed")
+    assert model.tensors["preparation.log_K"].tolist() == [False, False, True, True]
+    outputs = model.to_torch().members
+    x_NF, codes_NQ = torch.from_numpy(np.stack([x, y], 1)).float(), torch.zeros(300, 0, dtype=torch.int32)
+    with torch.no_grad():
+        said = torch.stack([member(x_NF, codes_NQ) for member in outputs])
+    assert bool((said[2:] > 0).all()), "what is an exponential is above 0"
+    np.testing.assert_allclose(model.predict(table), said.mean(0)[:, 0].double().numpy(), rtol=1e-4)
+
+
+def test_a_logarithm_needs_targets_above_0() -> None:
+    table = {"x": [1.0, 2.0, 3.0, 4.0] * 10, "y": [0.0, 1.0, 2.0, 3.0] * 10}
+    with pytest.raises(PlanError, match="`scale_target` log needs targets above 0, `y` has 0"):
+        danlu.fit(table, "y", task="regression", scale_target="log", epochs=1)

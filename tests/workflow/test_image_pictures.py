@@ -145,7 +145,7 @@ def test_without_judged_images_those_of_the_test_part_are_drawn() -> None:
     assert matrix["accuracy"] == pytest.approx((model.predict(tested[0]) == tested[1]).mean())
     from danlu.report.page import page
 
-    assert "of 60 test rows are right" in page(model.run, model.arrays)
+    assert "of 60 test images are right" in page(model.run, model.arrays)
 
 
 def test_images_that_were_all_learnt_from_leave_the_weights() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from danlu.core.explained import Importances
 from danlu.core.plan import Task
 from danlu.core.records import Calibration, Decision, Finding, LearningCurve, LeftOut, Note, Rows, Run, Score
 
@@ -50,6 +51,10 @@ class FitAnswer(BaseModel):
     learning_curve: LearningCurve | None = Field(
         description="With --learning-curve: the main metric for each number of rows learnt from; else null."
     )
+    importance: Importances | None = Field(
+        description="Permutation importance of the columns, the most important first; null of images, of a run that "
+        "was stopped, and where no row was judged."
+    )
     findings: list[Finding] = Field(description="What diagnosis says: fault, evidence, cure.")
     inferred: dict[str, str] = Field(description="What was decided about the table, by topic; each can be overridden.")
     left_out: list[LeftOut] = Field(description="Columns that the network does not see, and why.")
@@ -82,6 +87,7 @@ def fit_answer(run: Run, model: Path, page: Path | None) -> FitAnswer:
         decision=run.decision,
         baselines=run.baselines,
         learning_curve=run.learning_curve,
+        importance=run.explained.importance,
         findings=list(run.findings),
         inferred=by_topic(run.inferred),
         left_out=list(run.table.left_out),

@@ -21,6 +21,8 @@ COMMANDS = {
     "score": "Judge a saved model on a table whose target is known.",
     "show": "Say what a saved model is and what it expects.",
     "report": "Write the page of a saved model again.",
+    "watch": "Follow a run on a page in the browser.",
+    "compare": "Say what differs between models: data, plan, score.",
     "gradients": "Check the gradients of a module of yours, or of a saved model.",
     "trace": "Show every number of one step: forward, backward, update.",
     "minimize": "Minimise a function from many starts and with many optimizers at once.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from danlu.cli.fit import AsJson, Output, Page, Quiet, carry_out
+from danlu.cli.fit import AsJson, Output, Page, Quiet, Watched, carry_out
 from danlu.cli.following import OnProgress, Stop
 from danlu.cli.options import StrictCommand
 
@@ -18,7 +18,14 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command("demo", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
-def demo_command(*, output: Output = None, page: Page = True, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def demo_command(
+    *,
+    output: Output = None,
+    page: Page = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    watch: Watched = False,
+) -> None:
     """Fit on the table that ships with Danlu: California house prices.
 
     Four rows of five are learnt from; the others are the test. Replaces what an earlier demo left.
@@ -30,4 +37,4 @@ def demo_command(*, output: Output = None, page: Page = True, as_json: AsJson = 
 
         return demo(on_progress=on_progress, stop=stop)
 
-    carry_out(work, place, page=page, force=output is None, as_json=as_json, quiet=quiet)
+    carry_out(work, place, page=page, force=output is None, as_json=as_json, quiet=quiet, watch=watch)

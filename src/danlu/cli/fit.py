@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.cli.following import OnProgress, Stop, following
+from danlu.cli.following import OnProgress, Stop, both, following
 from danlu.cli.options import StrictCommand, given, with_settings
 from danlu.core.launch import launched
 from danlu.core.paths import check_new_file, model_name
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from danlu.workflow.model import Model
 
 app = typer.Typer(add_completion=False)
+BEGUN = time.perf_counter()
+"""When the process began, but for the start of Python: the time of a budget runs from here."""
 
 Output = Annotated[
     str | None,
@@ -27,6 +31,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.", r
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel="Output")]
 Page = Annotated[bool, typer.Option("--page/--no-page", help="Write the page.", rich_help_panel="Output")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel="Output")]
+Watched = Annotated[bool, typer.Option("--watch", help="Follow it on a page in the browser.", rich_help_panel="Output")]
 
 
 @app.command("fit", cls=StrictCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,6 +44,7 @@ def fit_command(
     page: Page = True,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    watch: Watched = False,
     **settings: Any,
 ) -> None:
     """Learn from a table; save the model and a page that judges it.
@@ -50,11 +56,12 @@ def fit_command(
     place = Path(output) if output else Path(f"{model_name(source)}.danlu")
 
     def work(on_progress: OnProgress, stop: Stop) -> Model:
-        from danlu.workflow.fit import fit  # noqa: PLC0415  loads torch
+        from danlu.workflow.fit import Given, fit  # noqa: PLC0415  loads torch
 
-        return fit(source, plan=plan, name=place.name.removesuffix(".danlu"), on_progress=on_progress, stop=stop)
+        name = place.name.removesuffix(".danlu")
+        return fit(source, plan=plan, name=name, on_progress=on_progress, stop=stop, given=Given(begun=BEGUN))
 
-    carry_out(work, place, page=page, force=force, as_json=as_json, quiet=quiet)
+    carry_out(work, place, page=page, force=force, as_json=as_json, quiet=quiet, watch=watch)
 
 
 def settings_of(data: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -85,17 +92,30 @@ def page_of(model: Path) -> Path:
 
 
 def carry_out(
-    work: Callable[[OnProgress, Stop], Model], place: Path, *, page: bool, force: bool, as_json: bool, quiet: bool
+    work: Callable[[OnProgress, Stop], Model],
+    place: Path,
+    *,
+    page: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    watch: bool = False,
 ) -> None:
     """Check where the results will go, do the work, save, and say what came out.
 
-    Of several processes the first one checks, saves and speaks; the others work, and end as it does.
+    Of several processes the first one checks, saves and speaks; the others work, and end as it does. What happens
+    stands in the journal beside the model, for `danlu watch` to follow.
     """
+    from danlu.cli.watch import check_installed, watch_beside  # noqa: PLC0415
+
+    if watch:
+        check_installed()
     from danlu.artifact import check_output  # noqa: PLC0415  loads torch, which no refused option should wait for
     from danlu.cli.answer import fit_answer, print_json  # noqa: PLC0415
     from danlu.cli.summary import print_summary  # noqa: PLC0415
-    from danlu.cli.terminal import out  # noqa: PLC0415
+    from danlu.cli.terminal import err, out  # noqa: PLC0415
     from danlu.population.processes import agreed  # noqa: PLC0415
+    from danlu.report.live.journal import keeping  # noqa: PLC0415
 
     first = launched().first
     sheet = page_of(place) if page else None
@@ -104,9 +124,11 @@ def carry_out(
             check_output(place, force)
         if first and sheet is not None:
             check_new_file(sheet, force=force)
-    with agreed():
+    with agreed(), keeping(place) if first else nullcontext() as journal:
+        if first and watch:
+            watch_beside(place, err())
         with following(quiet=quiet) as (on_progress, stop):
-            model = work(on_progress, stop)
+            model = work(both(on_progress, journal), stop)
             if first:
                 model.save(place, force=force)
         if not first:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
@@ -15,6 +17,7 @@ from rich.table import Column
 from danlu.cli.terminal import err
 from danlu.core.records import Progress
 
+BAR = 20
 WIDE = 100
 """Columns of a terminal that has room for a bar beside the words."""
 EVERY = 15.0
@@ -40,30 +43,45 @@ def following(*, quiet: bool) -> Iterator[tuple[OnProgress, Stop]]:
     with stoppable(say_stopping) as stop:
         if quiet:
             yield lambda _: None, stop
-        elif console.is_terminal:
+        elif console.file.isatty() and not console.is_dumb_terminal and "CI" not in os.environ:
             with moving(console) as show:
                 yield show, stop
         else:
             yield occasional(console), stop
 
 
+def both(first: OnProgress, second: OnProgress | None) -> OnProgress:
+    """Return what tells two that follow; the second may be nobody."""
+    if second is None:
+        return first
+
+    def tell(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return tell
+
+
 @contextmanager
 def moving(console: Console) -> Iterator[OnProgress]:
     """Yield a callback that draws one line, with a bar where there is room, and takes it away at the end."""
-    words = TextColumn(
-        "{task.description} {task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis")
-    )
-    columns = (words, BarColumn(bar_width=20)) if console.width >= WIDE else (words,)
+    stage = TextColumn("{task.description}")
+    words = TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    wide = console.width >= WIDE
+    # The bar comes before words that change their length, so that it stands still.
+    columns = (stage, BarColumn(bar_width=BAR), words) if wide else (stage, words)
     with Bar(*columns, console=console, transient=True, refresh_per_second=8) as bar:
         task: TaskID = bar.add_task("reading", total=None, words="")
 
         def show(progress: Progress) -> None:
+            room = console.width - cell_len(progress.stage) - 1 - (BAR + 1 if wide else 0)
+            said = in_words(progress)
             bar.update(
                 task,
                 description=progress.stage,
                 total=progress.waves * progress.epochs or None,
                 completed=(progress.wave - 1) * progress.epochs + progress.epoch,
-                words=in_words(progress),
+                words=said if cell_len(said) <= room else in_words(progress, spread=False),
             )
 
         yield show
@@ -85,8 +103,8 @@ def occasional(console: Console) -> OnProgress:
     return show
 
 
-def in_words(progress: Progress) -> str:
-    """Write wave (of several), epoch, time left, and loss and metric of the median member with their spread.
+def in_words(progress: Progress, *, spread: bool = True) -> str:
+    """Write wave (of several), epoch, time left, and loss and metric of the median member, with or without spread.
 
     >>> in_words(Progress(stage="training", epoch=3, epochs=40, seconds_left=12.0, loss=0.25))
     'epoch 3/40, 0:12 left, loss 0.25'
@@ -96,8 +114,9 @@ def in_words(progress: Progress) -> str:
         parts.append(f"epoch {progress.epoch}/{progress.epochs}")
     if progress.seconds_left is not None:
         parts.append(f"{_clock(progress.seconds_left)} left")
-    parts += _spread("loss", progress.loss, progress.loss_low, progress.loss_high)
-    parts += _spread(progress.metric_name, progress.metric, progress.metric_low, progress.metric_high)
+    of_loss, of_metric = (progress.loss_low, progress.loss_high), (progress.metric_low, progress.metric_high)
+    parts += _spread("loss", progress.loss, *(of_loss if spread else (None, None)))
+    parts += _spread(progress.metric_name, progress.metric, *(of_metric if spread else (None, None)))
     return ", ".join(parts)
 
 

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PANELS = {"data": "Data", "rows": "Rows", "network": "Network", "training": "Training", "machine": "Machine"}
+PANELS = {
+    "data": "Data",
+    "rows": "Rows",
+    "network": "Network",
+    "training": "Training",
+    "effort": "Effort",
+    "machine": "Machine",
+}
 READING = ("sheet", "encoding", "delimiter", "quote", "header", "missing")
 """Settings that say how a table is read: commands that read a table have these."""
 LISTS = ("target", "drop", "missing", "kinds")

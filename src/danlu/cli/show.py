@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from danlu.cli.flags import flag
 from danlu.cli.options import StrictCommand, given, with_settings
 from danlu.cli.predict import Net
 from danlu.core.errors import PlanError
+from danlu.core.paths import check_new_file
 from danlu.core.plan import make_plan
 from danlu.core.records import ColumnSchema, Run
 
@@ -45,6 +47,10 @@ def show_command(
     outputs: Annotated[
         int | None, typer.Option("--outputs", help="That FILE.py:CLASS is called with; 1.", rich_help_panel=PANEL)
     ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option("--history", metavar="FILE", help="Write all curves as one table: .parquet or .csv."),
+    ] = None,
     net: Net = None,
     as_json: AsJson = False,
     **settings: Any,
@@ -58,6 +64,8 @@ def show_command(
 
     asked = given(settings | {"input_shape": input_shape, "outputs": outputs})
     check_asked(model, plan=plan, memory=memory, as_json=as_json, asked=list(asked))
+    if history is not None:
+        check_history(Path(history), alone=not (plan or memory))
     if memory:
         from danlu.cli.memory import print_footprint, rows_of, shape_of  # noqa: PLC0415
         from danlu.workflow.footprint import footprint  # noqa: PLC0415  loads torch
@@ -74,8 +82,14 @@ def show_command(
         else:
             print_footprint(out(), found)
         return
-    run = load_model(model, net).run
-    if plan:
+    loaded = load_model(model, net)
+    run = loaded.run
+    if history is not None:
+        from danlu.workflow.history import write_history  # noqa: PLC0415  loads pyarrow
+
+        rows = write_history(run, loaded.arrays, Path(history))
+        print_json({"model": model, "history": history, "rows": rows}) if as_json else typer.echo(history)
+    elif plan:
         from danlu.cli.planfile import write_plan  # noqa: PLC0415
 
         typer.echo(write_plan(run.plan, run.resolved), nl=False)
@@ -112,6 +126,18 @@ def check_asked(model: str, *, plan: bool, memory: bool, as_json: bool, asked: l
         )
     if is_class(model) and not memory:
         raise PlanError("a model must be a folder", f"got the class {model}", "Add --memory for what it takes.")
+
+
+def check_history(path: Path, *, alone: bool) -> None:
+    """Refuse a file that cannot be written, and options beside it that print something else.
+
+    Raises:
+        PlanError: there are such options.
+        OutputError: the file is there already, or its folder is not.
+    """
+    if not alone:
+        raise PlanError("`--history` writes a file", "got --plan or --memory too", "Leave one of them out.")
+    check_new_file(path)
 
 
 def load_model(model: str, net: str | None) -> LoadedModel:

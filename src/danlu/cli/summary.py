@@ -13,7 +13,9 @@ from danlu.cli.growth import growth_table
 from danlu.cli.terminal import as_typed
 from danlu.core.records import Finding, Run, Score
 from danlu.judging import GREATER_IS_BETTER
+from danlu.report.important import top_columns
 from danlu.report.words import (
+    both,
     calibration_words,
     count,
     decision_words,
@@ -28,6 +30,8 @@ from danlu.report.words import (
     told_apart,
 )
 
+WIDEST = 110
+"""Columns that a line of words takes at most: a longer one is hard to read."""
 LABEL = 11
 """Width of the words at the left."""
 KINDS = {"category": "categories", "yes/no": "yes/no"}
@@ -44,7 +48,7 @@ def line(console: Console, label: str, text: str | Text, style: str = "") -> Non
     grid.add_column(width=LABEL, style="dim")
     grid.add_column(overflow="fold")
     grid.add_row(label, Text(text, style=style) if isinstance(text, str) else text)
-    console.print(grid)
+    console.print(grid, width=min(console.width, WIDEST))
 
 
 def print_summary(console: Console, run: Run, model: Path, page: Path | None) -> None:
@@ -58,6 +62,8 @@ def print_summary(console: Console, run: Run, model: Path, page: Path | None) ->
     console.print(heading)
     print_inferred(console, run)
     print_scores(console, run)
+    if names := top_columns(run, 5):
+        line(console, "driven by", f"{both(names)} (the most important first)")
     if run.learning_curve is not None:
         console.print()
         console.print(growth_table(run.learning_curve))
@@ -104,9 +110,9 @@ def print_scores(console: Console, run: Run) -> None:
         line(console, "score", "none: all rows were trained on" + ("" if run.test else "; --test FILE gives one"))
     else:
         console.print(score_table(run, main))
+        console.print()
         said = any(finding.name in AGAINST_BASELINES for finding in run.findings)
         if not said and (sentence := verdict(run, main)):
-            console.print()
             line(console, "so", sentence)
         if apart := told_apart(run):
             line(console, "training", f"{apart} (one network alone)")

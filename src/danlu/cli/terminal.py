@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -29,8 +29,34 @@ def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # a terminal without our signs shows ? in their place
-    width = None if stream.isatty() else 80
-    return Console(stderr=stderr, width=width, highlight=False, emoji=False, markup=False)
+    if stream.isatty():
+        return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    return Console(file=cast("TextIO", _Trimmed(stream)), width=80, highlight=False, emoji=False, markup=False)
+
+
+class _Trimmed(io.TextIOBase):
+    """What is written to a file or a pipe: lines end where their words do, tables as well."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of the stream, by which rich chooses its signs."""
+        return self.stream.encoding or "utf-8"
+
+    def write(self, text: str, /) -> int:
+        """Write text without the spaces at the ends of its lines."""
+        self.stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        """Return the stream's own number."""
+        return self.stream.fileno()
 
 
 def as_typed(text: str) -> str:

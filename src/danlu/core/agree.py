@@ -45,7 +45,7 @@ def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 
 def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     layers = ("hidden", "activation", "batch_norm", "batch_norm_momentum", "layer_norm", "init", "init_bias")
-    layers = (*layers, "bins", "copies")
+    layers = (*layers, "bins", "neighbours", "copies")
     copies = (plan.copies or 1) > 1
     named = [name for name in layers if getattr(plan, name) is not None]
     return [

@@ -29,3 +29,16 @@ def check_net(value: Any) -> Any:
         return value
     remedy = "Name the class in it too." if ".py" in value else nearest(value, NETS)
     raise ValueError(f"must be {', '.join(NETS)}, or FILE.py:CLASS, got {value!r}. {remedy}")
+
+
+def parse_neighbours(value: Any) -> Any:
+    """Read where neighbours are looked for: columns with commas between them, "all" columns, nowhere, or undecided.
+
+    >>> parse_neighbours("latitude,longitude"), parse_neighbours("all"), parse_neighbours("off")
+    ((('latitude', 'longitude'),), ((),), ())
+    """
+    if not isinstance(value, str):
+        return value
+    plain = {"auto": None, "off": (), "none": (), "all": ((),)}
+    word = value.strip().lower()
+    return plain[word] if word in plain else (tuple(part.strip() for part in value.split(",") if part.strip()),)

@@ -13,8 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from danlu.core.agree import contradictions
 from danlu.core.classes import METRICS, ClassWeight, check_metric, parse_class_weight
+from danlu.core.durations import parse_duration
 from danlu.core.errors import PlanError, nearest
-from danlu.core.nets import check_net
+from danlu.core.nets import check_net, parse_neighbours
 
 Task = Literal["regression", "classification"]
 KindName = Literal["number", "category", "yes/no", "date", "text", "id", "drop"]
@@ -236,6 +237,11 @@ class Plan(BaseModel):
         ge=0,
         le=256,
     )
+    neighbours: Annotated[tuple[tuple[str, ...], ...] | None, BeforeValidator(parse_neighbours)] = setting(
+        None,
+        "network",
+        "Columns in which the targets of near rows are an input: COL,COL, all or off (where errors ask for it).",
+    )
     copies: int | None = setting(
         None, "network", "Networks inside each network, sharing most weights (TabM).", "Use copies=4.", ge=1, le=64
     )
@@ -251,8 +257,8 @@ class Plan(BaseModel):
     scale: Literal["none", "unit", "standard", "robust"] | None = setting(
         None, "network", "Scaling of numbers (robust)."
     )
-    scale_target: Literal["none", "standard"] | None = setting(
-        None, "network", "Scaling of numeric targets (standard)."
+    scale_target: Literal["none", "standard", "log", "mixed"] | None = setting(
+        None, "network", "Scaling of numeric targets (standard; log: of their logarithm, mixed: in every other repeat)."
     )
 
     # --- training
@@ -288,6 +294,14 @@ class Plan(BaseModel):
     )
     judge_every: int | None = setting(
         None, "training", "Epochs between judgings; at most 500 judgings by default.", "", ge=1
+    )
+
+    # --- effort
+    effort: Literal["quick", "normal", "best"] | None = setting(
+        None, "effort", "How much is tried: quick, normal or best (normal; with a budget what it allows)."
+    )
+    budget: Annotated[float | None, BeforeValidator(parse_duration)] = setting(
+        None, "effort", "Time that the whole may take: 60s, 5m, 1h.", "Use budget=60s.", ge=1, allow_inf_nan=False
     )
 
     # --- machine

@@ -12,7 +12,11 @@ from pydantic import Field
 
 from danlu.core.checks import Checks
 from danlu.core.classes import Calibration, Decision
+from danlu.core.explained import Explained
 from danlu.core.plan import Plan, Task
+from danlu.core.progress import About as About
+from danlu.core.progress import Latest as Latest
+from danlu.core.progress import Progress as Progress
 from danlu.core.record import Record
 
 Kind = Literal["number", "category", "yes/no", "date"]
@@ -102,11 +106,26 @@ class CodeColumn(Record):
     width: int = 0
 
 
+class SpaceLayout(Record):
+    """Columns in which the nearest training rows are looked for; what these had in the mean are further numbers."""
+
+    columns: tuple[str, ...]
+    """Names of the table's columns."""
+    places: tuple[int, ...]
+    """Which of the prepared inputs, bins and neighbours left out, are the coordinates."""
+    nearest: int
+    """How many neighbours count."""
+    outputs: int = 1
+    """Numbers that each neighbour has: targets, or classes (of two the second)."""
+
+
 class FeatureLayout(Record):
     """What the columns of the float matrix and of the code matrix are."""
 
     numbers: tuple[str, ...]
-    """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)"."""
+    """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)", behind them those of `spaces`."""
+    spaces: tuple[SpaceLayout, ...] = ()
+    """Where neighbours are looked for: each adds `outputs` numbers at the end."""
     indicators: tuple[int, ...] = ()
     """Positions in `numbers` that get a second input, 1 where the cell is missing."""
     bins: int = 0
@@ -114,6 +133,15 @@ class FeatureLayout(Record):
     codes: tuple[CodeColumn, ...] = ()
     image: tuple[int, int, int] | None = None
     """Channels, height and width, where the matrix holds pixels, row by row of a channel; it has no `numbers` then."""
+
+    @property
+    def given(self) -> int:
+        """How many of the numbers stand in the float matrix: all but what neighbours say."""
+        return len(self.numbers) - sum(space.outputs for space in self.spaces)
+
+    def plain(self) -> FeatureLayout:
+        """Return the layout without neighbours and bins: each number as it is."""
+        return self.model_copy(update={"numbers": self.numbers[: self.given], "spaces": (), "bins": 0})
 
 
 class ModuleSpec(Record):
@@ -311,7 +339,8 @@ class Run(Record):
     `lr_E`, `rows_N` (row numbers judged), `truth_NC` and `predicted_NC` (user units, or class codes
     and probabilities), and `guessed_N` (codes of the classes predicted, where there is a decision).
     Where no row was judged, `test_truth_NC` and `test_predicted_NC` are those of the test part; of images,
-    `workflow.gallery` says what `shown_...`, `saliency_GHW` and `first_UKHW` are.
+    `workflow.gallery` says what `shown_...`, `saliency_GHW` and `first_UKHW` are. `dependence_QGC` and `single_QIG` are
+    those of `core.explained.Dependence`.
     """
 
     name: str
@@ -349,6 +378,7 @@ class Run(Record):
     learning_curve: LearningCurve | None = None
     """Where it was asked for."""
     checks: Checks = Checks()
+    explained: Explained = Explained()
     findings: tuple[Finding, ...] = ()
     inferred: tuple[Note, ...] = ()
     seconds: dict[str, float]
@@ -359,27 +389,3 @@ class Run(Record):
     def judged_by(self) -> str:
         """The metric of the curves."""
         return self.curve_metric or self.main_metric
-
-
-class Progress(Record):
-    """What a progress bar shows, sent at most a few times a second. Epochs count from 1."""
-
-    stage: str
-    epoch: int = 0
-    epochs: int = 0
-    """Of the members of this wave; a bar over all waves is at `(wave - 1) * epochs + epoch` of `waves * epochs`."""
-    wave: int = 1
-    waves: int = 1
-    """Memory holds the members of one wave at once; waves count from 1."""
-    members: int = 0
-    """Members of this wave, and those of them that still train."""
-    active: int = 0
-    loss: float | None = None
-    """Training loss of the median member, and its lowest and highest over members."""
-    loss_low: float | None = None
-    loss_high: float | None = None
-    metric_name: str = ""
-    metric: float | None = None
-    metric_low: float | None = None
-    metric_high: float | None = None
-    seconds_left: float | None = None

@@ -2,7 +2,7 @@
 
 from danlu.data.columns import Column, Conformed, Examined, Table, Target
 from danlu.data.conform import conform
-from danlu.data.examine import examine
+from danlu.data.examine import examine, examine_again
 from danlu.data.folds import Folds, divide, watched
 from danlu.data.source import read
 from danlu.data.table import RawTable, ReadOptions
@@ -20,6 +20,7 @@ __all__ = [
     "conform",
     "divide",
     "examine",
+    "examine_again",
     "read",
     "watched",
     "write",

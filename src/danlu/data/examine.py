@@ -16,6 +16,7 @@ from danlu.core.records import LeftOut, Note, Rows, Schema
 from danlu.data import dates
 from danlu.data.cells import Origin, as_text, compact, is_date, is_text, missing_cells, numbers, plain, text_codes
 from danlu.data.columns import MISSING, Examined, Table
+from danlu.data.conform import conform
 from danlu.data.kinds import COUNTS_ROWS, Decision, decide
 from danlu.data.lookup import find_column
 from danlu.data.table import RawTable
@@ -84,6 +85,27 @@ def examine(raw: RawTable, plan: Plan) -> Examined:
         rows=rows,
         notes=notes + rescue + tuple(Note(topic=name, text=d.note) for name, d in named if d.note),
     )
+
+
+def examine_again(raw: RawTable, plan: Plan, schema: Schema) -> Examined:
+    """Return what can be learnt from a table by networks that have learnt from others: its columns become what the
+    schema of those says.
+
+    Raises:
+        DataError: the table has fewer than two rows, or a named column is not there.
+        SchemaError: it does not fit the schema.
+    """
+    roles = _roles(raw, plan)
+    kept, rows = _rows_kept(raw, roles)
+    taken = raw.take(kept)
+    conformed = conform(taken, schema, with_target=True)
+    assert conformed.target is not None
+    special = {
+        role: _special(taken.arrow.column(i), Origin(raw.names[i], kept), role, _kind(plan, raw.names, i))
+        for role, i in roles.special.items()
+    }
+    notes = conformed.warnings + _notes_on_rows(rows)
+    return Examined(conformed.table, schema, conformed.target, special, kept, rows, notes)
 
 
 def _roles(raw: RawTable, plan: Plan) -> _Roles:

@@ -5,7 +5,7 @@ No row is judged by a network that has learnt from it, from its group, or from a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -44,7 +44,7 @@ class Folds:
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
-def divide(examined: Examined, plan: Plan) -> Folds:
+def divide(examined: Examined, plan: Plan, given: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> Folds:
     """Divide the rows as the plan asks; 5 folds, or as many as there are rows or groups, where it does not.
 
     - folds: each row is judged once a repeat. Classes are spread alike; groups stay whole.
@@ -53,11 +53,14 @@ def divide(examined: Examined, plan: Plan) -> Folds:
     - time: the later half of the rows is judged in `folds` parts; each part by networks that learnt from
       the window of rows just before it, as many rows for every part. Equal times stay together. With
       holdout the last share is judged.
+    - given: pairs of row numbers of the raw table, to learn from and to judge, take the place of all these.
 
     Raises:
         DataError: more folds than rows, groups or times; a single group, time or given fold.
     """
     repeats = plan.repeats or 1
+    if given:
+        return _of_pairs(examined, given, repeats)
     if plan.holdout == 0:
         return _none(examined, repeats)
     if plan.holdout is not None:
@@ -148,6 +151,36 @@ def _given(examined: Examined, plan: Plan, repeats: int) -> Folds:
     folds = int(fold_N.max()) + 1
     pairs, repeat = _repeated(lambda _: _pairs(fold_N, folds), repeats)
     return _as_folds(pairs, repeat, "out-of-fold", f"{folds} folds given by column {plan.fold_column}", ())
+
+
+def _of_pairs(examined: Examined, given: Sequence[tuple[np.ndarray, np.ndarray]], repeats: int) -> Folds:
+    """Return the division that pairs of row numbers give. Rows are judged once a repeat: a pair that judges a row for a
+    second time belongs to the next one."""
+    place = np.full(examined.rows.read, -1, dtype=np.int64)
+    place[examined.kept] = np.arange(len(examined.kept))
+    pairs: Pairs = []
+    judged_RN: list[np.ndarray] = []
+    repeat_of: list[int] = []
+    for rows in given:
+        train, judged = (np.unique(place[part][place[part] >= 0]) for part in rows)
+        if len(train) < 2 or not len(judged):
+            fact = f"one of them has {len(train):,} and {len(judged):,}"
+            raise DataError("given folds need at least two rows to learn from and one to judge", fact, "Give others.")
+        if np.isin(judged, train).any():
+            raise DataError("no row may be judged by what has learnt from it", "a given fold has rows in both parts")
+        repeat = next((r for r, seen in enumerate(judged_RN) if not seen[judged].any()), len(judged_RN))
+        if repeat == len(judged_RN):
+            judged_RN.append(np.zeros(len(examined.kept), dtype=bool))
+        judged_RN[repeat][judged] = True
+        pairs.append((train, judged))
+        repeat_of.append(repeat)
+    order = np.argsort(repeat_of, kind="stable")
+    own = [repeat_of[k] for k in order]
+    pairs = [pairs[k] for k in order] * repeats
+    repeat = tuple(r * len(judged_RN) + k for r in range(repeats) for k in own)
+    one = len(given) == 1
+    words = "1 division of the rows, as given" if one else f"{len(given)} divisions of the rows, as given"
+    return _as_folds(pairs, repeat, "holdout" if one else "out-of-fold", words, ())
 
 
 def _in_time(examined: Examined, plan: Plan, repeats: int) -> Folds:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from danlu.features.encode import Encoded, encode
-from danlu.features.layout import embedding_width, layout
+from danlu.features.layout import add_neighbours, embedding_width, layout, space
 
-__all__ = ["Encoded", "embedding_width", "encode", "layout"]
+__all__ = ["Encoded", "add_neighbours", "embedding_width", "encode", "layout", "space"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from danlu.core.records import CodeColumn, ColumnSchema, FeatureLayout, Schema
+from danlu.core.errors import PlanError, nearest
+from danlu.core.records import CodeColumn, ColumnSchema, FeatureLayout, Schema, SpaceLayout, TargetSchema
 
+FEW = 3
+NEAREST_FEW, NEAREST_MANY = 10, 20
+"""Neighbours that count in a space of at most `FEW` columns, and in one of more."""
 RESERVED = 2
 """Codes before the first level: 0 unseen, 1 missing."""
 
@@ -38,7 +43,9 @@ def number_names(column: ColumnSchema) -> list[str]:
     return [f"{column.name} (elapsed)", *waves]
 
 
-def layout(schema: Schema, *, onehot_most: int | None, bins: int = 0) -> FeatureLayout:
+def layout(
+    schema: Schema, *, onehot_most: int | None, bins: int = 0, neighbours: Sequence[Sequence[str]] = ()
+) -> FeatureLayout:
     """Return the columns of both matrices, in the order of `encode`; of images the size alone.
 
     A number, yes/no or date gets an indicator where cells of it were missing in the table learnt from.
@@ -47,6 +54,10 @@ def layout(schema: Schema, *, onehot_most: int | None, bins: int = 0) -> Feature
         schema: the columns.
         onehot_most: categories with more levels than this are embedded; None keeps all one-hot.
         bins: that each number is spread over besides.
+        neighbours: sets of columns in which the nearest training rows are looked for; an empty one means all columns.
+
+    Raises:
+        PlanError: there is no such column to measure distances in.
     """
     if schema.image is not None:
         return FeatureLayout(numbers=(), image=schema.image.shape)
@@ -64,4 +75,42 @@ def layout(schema: Schema, *, onehot_most: int | None, bins: int = 0) -> Feature
             indicators.append(len(numbers))
         numbers += number_names(column)
     bins = bins if numbers else 0
-    return FeatureLayout(numbers=tuple(numbers), indicators=tuple(indicators), codes=tuple(codes), bins=bins)
+    plain = FeatureLayout(numbers=tuple(numbers), indicators=tuple(indicators), codes=tuple(codes), bins=bins)
+    return add_neighbours(plain, schema, neighbours)
+
+
+def add_neighbours(plain: FeatureLayout, schema: Schema, neighbours: Sequence[Sequence[str]]) -> FeatureLayout:
+    """Return a layout with spaces in which neighbours are looked for, and what they say as further numbers."""
+    spaces = tuple(space(tuple(names), plain, schema) for names in neighbours)
+    said = [name for each in spaces for name in _said(each, schema.target)]
+    return plain.model_copy(update={"numbers": (*plain.numbers, *said), "spaces": spaces})
+
+
+def space(names: tuple[str, ...], plain: FeatureLayout, schema: Schema) -> SpaceLayout:
+    """Return where the inputs of these columns stand among the prepared ones; of no columns those of all."""
+    inputs: dict[str, list[int]] = {column.name: [] for column in schema.columns}
+    owner = [column.name for column in schema.columns for _ in number_names(column)]
+    owner += [owner[i] for i in plain.indicators]
+    owner += [code.name for code in plain.codes if not code.width for _ in range(code.slots)]
+    for place, name in enumerate(owner):
+        inputs[name].append(place)
+    for name in names:
+        if not inputs.get(name):
+            known = nearest(name, [n for n, places in inputs.items() if places])
+            raise PlanError("`neighbours` must be columns with numbers or few categories", f"{name} is none", known)
+    target = schema.target
+    classes = 0 if target.task == "regression" else 1 if len(target.classes) == 2 else len(target.classes)
+    return SpaceLayout(
+        columns=names,
+        places=tuple(sorted(place for name in names or inputs for place in inputs[name])),
+        nearest=NEAREST_FEW if 0 < len(names) <= FEW else NEAREST_MANY,
+        outputs=classes or len(target.names),
+    )
+
+
+def _said(space: SpaceLayout, target: TargetSchema) -> list[str]:
+    """Return the names of the numbers that neighbours in a space add."""
+    where = "neighbours" if not space.columns else f"neighbours in {', '.join(space.columns)}"
+    if space.outputs == 1:
+        return [where]
+    return [f"{where} ({each})" for each in target.classes or target.names]

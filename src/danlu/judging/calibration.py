@@ -48,7 +48,8 @@ def temperature_of(
 ) -> float:
     """Return the temperature that makes the truth likeliest; 1 where the gain could be chance.
 
-    The loss is convex in 1 / temperature: Newton's method, kept in bounds.
+    The loss is convex in 1 / temperature: Newton's method, in bounds. To be surer, each row counts as another class
+    with probability 1 / (N + 2), spread over all (Platt 1999): few rows that are all right are no proof of certainty.
 
     Arguments:
         truth_N: class codes.
@@ -70,33 +71,40 @@ def temperature_of(
     logits_NC = logits_NC - logits_NC[np.arange(len(truth_N)), truth_N][:, None]
     shift_C = np.asarray(shift) if shift else np.zeros(logits_NC.shape[1])
     shift_NC = shift_C - shift_C[truth_N][:, None]
+    logit_N = logits_NC.mean(axis=1)
 
-    def at(inverse: float) -> tuple[float, float, float]:
+    def at(inverse: float, doubt: float) -> tuple[float, float, float]:
         scaled_NC = inverse * logits_NC + shift_NC
         top_N = scaled_NC.max(axis=1)
         power_NC = np.exp(scaled_NC - top_N[:, None])
         total_N = power_NC.sum(axis=1)
         mean_N = (power_NC * logits_NC).sum(axis=1) / total_N
         square_N = (power_NC * np.square(logits_NC)).sum(axis=1) / total_N
-        loss = float(weight_N @ (np.log(total_N) + top_N))
-        return loss, float(weight_N @ mean_N), float(weight_N @ (square_N - np.square(mean_N)))
+        loss = float(weight_N @ (np.log(total_N) + top_N - doubt * inverse * logit_N))
+        return loss, float(weight_N @ (mean_N - doubt * logit_N)), float(weight_N @ (square_N - np.square(mean_N)))
 
-    low, high, inverse = 1 / WIDEST, WIDEST, 1.0
-    before, slope, curvature = at(1.0)
-    loss = before
-    for _ in range(60):
-        if slope > 0:
-            high = inverse
-        else:
-            low = inverse
-        proposed = inverse - slope / curvature if curvature > 0 else inverse
-        proposed = proposed if low < proposed < high else float(np.sqrt(low * high))
-        done = abs(proposed - inverse) <= 1e-9 * inverse
-        inverse = proposed
-        loss, slope, curvature = at(inverse)
-        if done:
-            break
-    return 1 / inverse if before - loss > ENOUGH else 1.0
+    def best(doubt: float) -> float:
+        low, high, inverse = 1 / WIDEST, WIDEST, 1.0
+        _, slope, curvature = at(1.0, doubt)
+        for _ in range(60):
+            if slope > 0:
+                high = inverse
+            else:
+                low = inverse
+            proposed = inverse - slope / curvature if curvature > 0 else inverse
+            proposed = proposed if low < proposed < high else float(np.sqrt(low * high))
+            done = abs(proposed - inverse) <= 1e-9 * inverse
+            inverse = proposed
+            _, slope, curvature = at(inverse, doubt)
+            if done:
+                break
+        return inverse
+
+    inverse = best(0.0)
+    gain = at(1.0, 0.0)[0] - at(inverse, 0.0)[0]
+    if inverse > 1:
+        inverse = max(1.0, best(1 / (np.count_nonzero(weight_N) + 2)))
+    return 1 / inverse if gain > ENOUGH else 1.0
 
 
 def disagreement(first_NC: np.ndarray, second_NC: np.ndarray) -> float:

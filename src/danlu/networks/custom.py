@@ -138,7 +138,7 @@ def find(net: Any) -> Custom | None:
         PlanError: there is none, or it cannot be had.
     """
     if not isinstance(net, str):
-        return None if net is None else from_python(net)
+        return net if net is None or isinstance(net, Custom) else from_python(net)
     if net.endswith(IN_PYTHON):
         rule = f"`net` must be given again: {net.removesuffix(IN_PYTHON)} was a class in Python"
         raise PlanError(rule, "got its name alone", "Give the class itself, or FILE.py:CLASS.")

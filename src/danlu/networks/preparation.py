@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +14,17 @@ from torch import Tensor
 
 from danlu.core.records import FeatureLayout
 from danlu.networks.inputs import bin_places
-
-LIMIT = 1e12
-"""Scaled inputs are kept within this, so that their squares, and sums of those, stay finite in float32."""
-QUANTILE_ROWS = 200_000
-"""Quantiles of a fold come from at most so many of its rows, drawn with a fixed seed: they are then exact to about
-0.1% of the ranks."""
-RARE_SHARE = 0.0001
-"""A level seen in fewer training rows than this share, or in fewer than two, counts as unseen."""
+from danlu.networks.neighbours import Learnt, Neighbours
+from danlu.networks.statistics import (
+    LEAST_LOG,
+    MOST_LOG,
+    bin_edges,
+    number_statistics,
+    pixel_statistics,
+    scale_numbers,
+    slot_map,
+    target_statistics,
+)
 
 
 class Prepared(NamedTuple):
@@ -33,7 +36,7 @@ class Prepared(NamedTuple):
 
 def encoded_width(layout: FeatureLayout) -> int:
     """Return F, the width of the encoded matrix: number columns, or pixels."""
-    return len(layout.numbers) if layout.image is None else math.prod(layout.image)
+    return layout.given if layout.image is None else math.prod(layout.image)
 
 
 def prepared_width(layout: FeatureLayout) -> int:
@@ -66,7 +69,8 @@ class Preparation:
     Grinsztajn & Steinwart 2024, "Better by default"). Where the interquartile range is 0, it divides by the median
     distance of the cells that differ from the median; RealMLP's half range leaves a column of mostly zeros such as
     adult's capital gain too small to learn from (log-loss 0.323 against 0.310). A column constant in the fold is
-    divided by 1.
+    divided by 1. `scale_target` is "none", "standard", "log" (standard after the logarithm), or
+    "mixed": the logarithm in some folds.
 
     Pixels have one statistic a channel: "unit" divides whole numbers by 255 (of floats the least becomes 0 and the
     greatest 1), "standard" takes mean and deviation of the fold's pixels.
@@ -84,6 +88,12 @@ class Preparation:
     target_scale_KC: Tensor
     edge_KFE: Tensor
     """Edges of bins of scaled numbers in rising order, infinite ones behind the last; E is 0 where there are none."""
+    log_K: Tensor
+    """Whether it is the logarithm of targets that is scaled."""
+    spaces: tuple[Neighbours, ...] = ()
+    """Where the fold's training rows lie in each of the layout's spaces."""
+    known_KNG: Tensor | None = None
+    """What the neighbours of the table's own rows say, each row left out of its own; not saved."""
 
     @classmethod
     def fit(  # noqa: PLR0913  one call with all that is known of the rows
@@ -97,6 +107,7 @@ class Preparation:
         scale_target: str = "standard",
         dtype: torch.dtype = torch.float32,
         weight_N: np.ndarray | Tensor | None = None,
+        logged: Sequence[bool] | None = None,
     ) -> Preparation:
         """Learn the statistics of each fold from its training rows; rows of weight 0 are left out.
 
@@ -105,36 +116,93 @@ class Preparation:
         Arguments:
             x_NF: encoded numbers, NaN where missing.
             codes_NQ: encoded codes: 0 unseen, 1 missing, 2 and up levels.
-            y_NC: numeric targets in user units, or None for classes.
+            y_NC: numeric targets in user units; whole numbers of classes, or None, are not scaled.
             rows_per_fold: training rows of each of the K folds.
             layout: what the columns are.
             scale: none, unit, standard or robust.
-            scale_target: none or standard.
+            scale_target: none, standard, log or mixed.
             dtype: type of prepared numbers.
             weight_N: weights of rows.
+            logged: of "mixed", whether each fold learns the logarithm.
         """
         x, codes = as_tensor(x_NF), as_tensor(codes_NQ)
-        y = None if y_NC is None else as_tensor(y_NC).to(torch.float64)
+        given = None if y_NC is None else as_tensor(y_NC)
+        y = given.to(torch.float64) if given is not None and given.is_floating_point() else None
         y = y.unsqueeze(1) if y is not None and y.ndim == 1 else y
         weight = None if weight_N is None else as_tensor(weight_N).to(torch.float64)
-        numbers, slots, targets, edges = [], [], [], []
-        for rows in rows_per_fold:
+        folds: list[Preparation] = []
+        logs = [scale_target == "log"] * len(rows_per_fold) if logged is None else logged
+        for rows, log in zip(rows_per_fold, logs, strict=True):
             index = as_tensor(rows).long()
             if weight is not None:
                 index = index[weight[index] > 0]
             w = None if weight is None else weight[index]
-            numbers.append(
-                _number_statistics(x[index], scale, w)
+            numbers = (
+                number_statistics(x[index], scale, w)
                 if layout.image is None
-                else _pixel_statistics(x, index, scale, layout.image)
+                else pixel_statistics(x, index, scale, layout.image)
             )
-            edges.append(_edges(x[index] if layout.bins else x[:0], numbers[-1], scale, layout.bins))
-            slots.append(_slot_map(codes[index], layout))
-            targets.append(_target_statistics(None if y is None else y[index], scale_target, w))
-        fill, centre, spread = (torch.stack(part).to(dtype) for part in zip(*numbers, strict=True))
-        target_centre, target_scale = (torch.stack(part) for part in zip(*targets, strict=True))
-        moments = (torch.stack(slots), target_centre, target_scale, torch.stack(edges).to(dtype))
-        return cls(layout, scale, scale_target, fill, centre, spread, *moments)
+            target = target_statistics(None if y is None else y[index], scale_target, w, log=log)
+            fold = cls._plain(
+                layout.plain(), (scale, scale_target), numbers, slot_map(codes[index], layout), target, log
+            )
+            fold, known_NG = fold._typed(dtype), x[:, :0]
+            if layout.spaces:
+                spaces, known_NG = _neighbours(
+                    fold, x, codes, Learnt(index, _averaged(given, fold, layout)[index], w), layout
+                )
+                fill, centre, spread = number_statistics(known_NG[index], scale, w)
+                numbers = (
+                    torch.cat([numbers[0], fill]),
+                    torch.cat([numbers[1], centre]),
+                    torch.cat([numbers[2], spread]),
+                )
+                fold = cls._plain(layout, (scale, scale_target), numbers, fold.slot_KT[0], target, log)._typed(dtype)
+                fold = replace(fold, spaces=spaces, known_KNG=known_NG[None].to(dtype))
+            whole = torch.cat([x[index], known_NG[index]], 1) if layout.bins else x[:0]
+            edge = bin_edges(whole, numbers, scale, layout.bins)[None].to(dtype)
+            folds.append(replace(fold, layout=layout, edge_KFE=edge))
+        return cls._stack(folds)
+
+    @classmethod
+    def _plain(
+        cls,
+        layout: FeatureLayout,
+        scales: tuple[str, str],
+        numbers: tuple[Tensor, Tensor, Tensor],
+        slot_T: Tensor,
+        target: tuple[Tensor, Tensor],
+        log: bool,
+    ) -> Preparation:
+        """Return the preparation of one fold, with neither bins nor neighbours."""
+        fill, centre, spread = (part[None] for part in numbers)
+        edges = fill.new_zeros(*fill.shape, 0)
+        return cls(
+            layout,
+            *scales,
+            fill,
+            centre,
+            spread,
+            slot_T[None],
+            target[0][None],
+            target[1][None],
+            edges,
+            torch.tensor([log]),
+        )
+
+    def _typed(self, dtype: torch.dtype) -> Preparation:
+        """Return the same with statistics of numbers in the type of prepared ones."""
+        fill, centre, spread = (part.to(dtype) for part in (self.fill_KF, self.centre_KF, self.scale_KF))
+        return replace(self, fill_KF=fill, centre_KF=centre, scale_KF=spread, edge_KFE=self.edge_KFE.to(dtype))
+
+    @classmethod
+    def _stack(cls, folds: list[Preparation]) -> Preparation:
+        """Return preparations of single folds as one."""
+        first = folds[0]
+        spaces = tuple(Neighbours.stack([f.spaces[i] for f in folds]) for i in range(len(first.spaces)))
+        known = [f.known_KNG for f in folds if f.known_KNG is not None]
+        buffers: dict[str, Any] = {name: torch.cat([getattr(f, name) for f in folds]) for name in _BUFFERS}
+        return replace(first, **buffers, spaces=spaces, known_KNG=torch.cat(known) if known else None)
 
     @classmethod
     def from_tensors(
@@ -142,52 +210,83 @@ class Preparation:
     ) -> Preparation:
         """Build a preparation from what `tensors` gave."""
         edges = tensors.get("edge_KFE", tensors["fill_KF"].new_zeros(*tensors["fill_KF"].shape, 0))
-        return cls(layout, scale, scale_target, **{name: tensors.get(name, edges) for name in _BUFFERS})
+        logs = torch.full((len(edges),), scale_target == "log", device=edges.device)
+        plain = {name: tensors.get(name, edges if name == "edge_KFE" else logs) for name in _BUFFERS}
+        spaces = tuple(
+            Neighbours.from_tensors(space.nearest, {name: tensors[f"near{i}_{name}"] for name in PLACES})
+            for i, space in enumerate(layout.spaces)
+        )
+        return cls(layout, scale, scale_target, **plain, spaces=spaces)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the buffers by name, to be saved."""
-        return {name: getattr(self, name) for name in _BUFFERS if self.layout.bins or name != "edge_KFE"}
+        told = {"edge_KFE": bool(self.layout.bins), "log_K": self.scale_target == "mixed"}
+        plain = {name: getattr(self, name) for name in _BUFFERS if told.get(name, True)}
+        near = {f"near{i}_{name}": tensor for i, s in enumerate(self.spaces) for name, tensor in s.tensors().items()}
+        return plain | near
 
     def to(self, device: torch.device | str) -> Preparation:
         """Return the same preparation on a device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in _BUFFERS})
+        return self._map(lambda tensor: tensor.to(device))
 
     def pick(self, fold_M: Tensor | Sequence[int]) -> Preparation:
         """Return the preparation with one entry a member: that of its fold."""
         index = torch.as_tensor(fold_M, dtype=torch.int64, device=self.fill_KF.device)
-        return replace(self, **{name: getattr(self, name)[index] for name in _BUFFERS})
+        return self._map(lambda tensor: tensor[index])
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Preparation:
+        buffers: dict[str, Any] = {name: change(getattr(self, name)) for name in _BUFFERS}
+        known = None if self.known_KNG is None else change(self.known_KNG)
+        return replace(self, **buffers, spaces=tuple(s.map(change) for s in self.spaces), known_KNG=known)
 
     @property
     def input_width(self) -> int:
         """Return D, the width of prepared numbers (embeddings not counted)."""
         return prepared_width(self.layout)
 
-    def prepare(self, x_KBF: Tensor, codes_KBQ: Tensor) -> Prepared:
-        """Scale, fill and clip numbers, and map codes to slots.
+    def prepare(self, x_KBF: Tensor, codes_KBQ: Tensor, rows_KB: Tensor | None = None) -> Prepared:
+        """Scale, fill and clip numbers, ask neighbours, and map codes to slots.
 
         Arguments:
             x_KBF: encoded numbers, led by as many entries as this preparation has, or by 1 (the same rows for all).
             codes_KBQ: their codes, any integer type.
+            rows_KB: numbers of the rows, where they are of the table that the preparation was learnt from: what their
+                neighbours say is known then, and none is its own neighbour.
 
         Returns:
             finite numbers `[K, B, D]` and slots `[K, B, E]`.
         """
+        given = self.layout.given if self.layout.image is None else x_KBF.shape[2]
         missing = torch.isnan(x_KBF)
-        x = torch.where(missing, self.fill_KF.unsqueeze(1), x_KBF.to(self.fill_KF.dtype))
-        x = _scaled(x, self.centre_KF.unsqueeze(1), self.scale_KF.unsqueeze(1), self.scale)
-        parts = [x]
+        fill, centre, scale = (part[:, None, :given] for part in (self.fill_KF, self.centre_KF, self.scale_KF))
+        x = scale_numbers(torch.where(missing, fill, x_KBF.to(fill.dtype)), centre, scale, self.scale)
+        behind = []
         if self.layout.indicators:
-            parts.append(missing[..., list(self.layout.indicators)].to(x.dtype).expand(len(x), -1, -1))
+            behind.append(missing[..., list(self.layout.indicators)].to(x.dtype).expand(len(x), -1, -1))
         folds, rows = x.shape[:2]
         slots_KBQ = self._slots(codes_KBQ, folds)
         column_O, slot_O = self._one_hot
         if len(column_O):
-            parts.append((slots_KBQ[..., column_O] == slot_O).to(x.dtype))
+            behind.append((slots_KBQ[..., column_O] == slot_O).to(x.dtype))
+        if self.spaces:
+            x = torch.cat([x, self._said(torch.cat([x, *behind], 2), rows_KB)], 2)
+        parts = [x, *behind]
         if self.layout.bins and self.layout.numbers:
             parts.append(bin_places(x, self.edge_KFE))
         embedded = [q for q, c in enumerate(self.layout.codes) if c.width]
         slots_KBE = slots_KBQ[..., embedded] if embedded else slots_KBQ.new_zeros(folds, rows, 0)
         return Prepared(torch.cat(parts, 2) if len(parts) > 1 else x, slots_KBE)
+
+    def _said(self, plain_KBD: Tensor, rows_KB: Tensor | None) -> Tensor:
+        """Return what neighbours say of rows, scaled as other numbers are."""
+        if rows_KB is not None and self.known_KNG is not None:
+            fold_K1 = torch.arange(len(self.known_KNG), device=rows_KB.device)[:, None]
+            said = self.known_KNG[fold_K1, rows_KB]
+        else:
+            places = [plain_KBD[..., list(space.places)] for space in self.layout.spaces]
+            said = torch.cat([near(place) for near, place in zip(self.spaces, places, strict=True)], 2)
+        centre, scale = (part[:, None, self.layout.given :] for part in (self.centre_KF, self.scale_KF))
+        return scale_numbers(said.to(plain_KBD.dtype), centre, scale, self.scale)
 
     @cached_property
     def _one_hot(self) -> tuple[Tensor, Tensor]:
@@ -215,157 +314,40 @@ class Preparation:
     def scaled(self, y_KBC: Tensor) -> Tensor:
         """Return targets centred and scaled by their fold, in the type of prepared numbers."""
         y = y_KBC.to(self.target_centre_KC.dtype)
+        if self.scale_target in ("log", "mixed"):
+            y = torch.where(self.log_K[:, None, None], y.clamp(min=LEAST_LOG).log(), y)
         return ((y - self.target_centre_KC.unsqueeze(1)) / self.target_scale_KC.unsqueeze(1)).to(self.fill_KF.dtype)
 
     def unscaled(self, outputs_KBC: Tensor) -> Tensor:
         """Return outputs in user units, in float64: float32 would turn 1600000037 into 1600000000."""
         outputs = outputs_KBC.to(self.target_centre_KC.dtype)
-        return outputs * self.target_scale_KC.unsqueeze(1) + self.target_centre_KC.unsqueeze(1)
+        plain = outputs * self.target_scale_KC.unsqueeze(1) + self.target_centre_KC.unsqueeze(1)
+        if self.scale_target not in ("log", "mixed"):
+            return plain
+        return torch.where(self.log_K[:, None, None], plain.clamp(max=MOST_LOG).exp(), plain)
 
 
-_BUFFERS = ("fill_KF", "centre_KF", "scale_KF", "slot_KT", "target_centre_KC", "target_scale_KC", "edge_KFE")
+PLACES = ("point", "mean", "mass", "soft")
+"""What is saved of each space of neighbours."""
+_BUFFERS = ("fill_KF", "centre_KF", "scale_KF", "slot_KT", "target_centre_KC", "target_scale_KC", "edge_KFE", "log_K")
 
 
-def _scaled(x: Tensor, centre: Tensor, scale: Tensor, how: str) -> Tensor:
-    """Return numbers centred and scaled, and smoothly clipped where that is asked for."""
-    x = ((x - centre) / scale).clamp_(-LIMIT, LIMIT)
-    return x / torch.sqrt(1 + (x / 3).square()) if how == "robust" else x
+def _averaged(y: Tensor | None, fold: Preparation, layout: FeatureLayout) -> Tensor:
+    """Return what is averaged over neighbours, float64 `[N, G]`: scaled targets, or ones and zeros of the classes."""
+    assert y is not None, "neighbours need targets"
+    if y.is_floating_point():
+        y_NC = (y if y.ndim == 2 else y[:, None]).double()
+        return fold._typed(torch.float64).scaled(y_NC[None])[0]
+    outputs = layout.spaces[0].outputs
+    if outputs == 1:
+        return (y[:, None] == 1).double()
+    return torch.nn.functional.one_hot(y.long(), outputs).double()
 
 
-def _edges(x_NF: Tensor, statistics: tuple[Tensor, Tensor, Tensor], how: str, bins: int) -> Tensor:
-    """Return the edges of bins of scaled numbers, `[F, bins + 2]` in float64; columns of few values have fewer bins."""
-    _, centre_F, scale_F = statistics
-    if not bins:
-        return torch.zeros(len(centre_F), 0, dtype=torch.float64)
-    edges = torch.full((len(centre_F), bins + 2), torch.inf, dtype=torch.float64)
-    for column, x_N in enumerate(_some_rows(x_NF).unbind(1)):
-        quantiles_E = _edges_of(x_N[~x_N.isnan()].double(), bins + 1)
-        # Rounded first: what float32 cannot tell apart is one edge.
-        values = _scaled(quantiles_E, centre_F[column], scale_F[column], how).float().double().unique()
-        edges[column, : len(values)] = values
-    return edges
-
-
-def _edges_of(x_N: Tensor, most: int) -> Tensor:
-    """Return at most so many edges of bins, in rising order: all values where they are few, else quantiles.
-
-    A value of more rows than a bin holds is an edge by itself, and the others share the rest: of a column of mostly
-    zeros, such as adult's capital gain, quantiles of all rows would be zeros.
-    """
-    values_V, counts_V = x_N.unique(return_counts=True)
-    if len(values_V) <= most:
-        return values_V
-    heavy_V = counts_V > len(x_N) / most
-    rest_N = x_N[~torch.isin(x_N, values_V[heavy_V])].sort().values
-    places = torch.linspace(0, len(rest_N) - 1, most - int(heavy_V.sum()), dtype=torch.float64).round().long()
-    return torch.cat([values_V[heavy_V], rest_N[places]]).unique()
-
-
-def _number_statistics(x_NF: Tensor, scale: str, weight_N: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what fills missing numbers, the centre and the scale of each column, in float64."""
-    low, quarter, median, three_quarters, high = _quantiles(x_NF)
-    if scale == "none":
-        return median, torch.zeros_like(median), torch.ones_like(median)
-    if scale == "unit":
-        return median, low, _not_zero(high - low)
-    if scale == "standard":
-        mean, deviation = _mean_and_deviation(x_NF.to(torch.float64), weight_N)
-        return mean, mean, deviation
-    spread = three_quarters - quarter
-    flat = torch.nonzero((spread == 0) & (high > low)).squeeze(1)
-    if len(flat):
-        distance = (x_NF[:, flat].double() - median[flat]).abs()
-        spread[flat] = torch.where(distance > 0, distance, torch.nan).nanmedian(0).values
-    return median, median, _not_zero(spread)
-
-
-def _pixel_statistics(
-    x_NF: Tensor, index: Tensor, scale: str, image: tuple[int, int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the same of pixels: what would fill missing ones, the centre and the scale of each, alike in a channel."""
-    channels, pixels = image[0], image[1] * image[2]
-    centre, spread = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
-    whole = not x_NF.is_floating_point()
-    if scale == "unit" and whole:
-        spread += 254
-    elif scale in ("unit", "standard") and len(index):
-        chunks = index.split(4096)
-
-        def each(of: Callable[[Tensor], Tensor]) -> Tensor:
-            return torch.stack([of(x_NF[rows].view(len(rows), channels, pixels).double()) for rows in chunks])
-
-        if scale == "unit":
-            centre = each(lambda x: x.amin()).amin().expand(channels)
-            spread = _not_zero(each(lambda x: x.amax()).amax() - centre)
-        else:
-            count = len(index) * pixels
-            centre = each(lambda x: x.sum((0, 2))).sum(0) / count
-            squared = each(lambda x: (x - centre[:, None]).square().sum((0, 2))).sum(0)
-            spread = _not_zero((squared / count).sqrt())
-    centre, spread = (values.repeat_interleave(pixels) for values in (centre, spread))
-    return centre, centre, spread
-
-
-def _not_zero(spread: Tensor) -> Tensor:
-    """Return the spread, or 1 where it is 0 or not finite."""
-    return torch.where((spread > 0) & spread.isfinite(), spread, 1.0)
-
-
-def _some_rows(x_NF: Tensor) -> Tensor:
-    """Return the rows that quantiles come from."""
-    if len(x_NF) <= QUANTILE_ROWS:
-        return x_NF
-    return x_NF[torch.randperm(len(x_NF), generator=torch.Generator().manual_seed(0))[:QUANTILE_ROWS]]
-
-
-def _quantiles(x_NF: Tensor) -> tuple[Tensor, ...]:
-    """Return least, quartiles and greatest of each column's present cells, in float64; 0 where there is none."""
-    x_NF = _some_rows(x_NF)
-    if not len(x_NF):
-        return tuple(torch.zeros(5, x_NF.shape[1], dtype=torch.float64))
-    sorted_FN = x_NF.T.contiguous().sort(1).values
-    last_F = (~sorted_FN.isnan()).sum(1) - 1
-    result = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        place = (last_F * share).double().clamp(min=0)
-        below = place.floor().long()
-        above = (below + 1).minimum(last_F.clamp(min=0))
-        a, b = (sorted_FN.gather(1, i.unsqueeze(1)).squeeze(1).double() for i in (below, above))
-        result.append(torch.where(last_F >= 0, torch.where(a == b, a, a + (b - a) * (place - below)), 0.0))
-    return tuple(result)
-
-
-def _mean_and_deviation(x_NF: Tensor, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return weighted mean and standard deviation of each column's present cells: 0 and 1 where they have none."""
-    weight = (~x_NF.isnan()).double() * (1.0 if weight_N is None else weight_N.unsqueeze(1))
-    total = weight.sum(0).clamp(min=torch.finfo(torch.float64).tiny)
-    present = x_NF.nan_to_num(nan=0.0)
-    mean = (present * weight).sum(0) / total
-    variance = ((present - mean).square() * weight).sum(0) / total
-    deviation = variance.sqrt()
-    # The rounding of a constant's mean leaves a deviation of some 1e-16 of its size: that is none.
-    return mean, torch.where(deviation > 1e-12 * mean.abs(), _not_zero(deviation), 1.0)
-
-
-def _target_statistics(y_NC: Tensor | None, scale_target: str, weight_N: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return centre and scale of each target, in float64."""
-    if y_NC is None:
-        return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    if scale_target == "none":
-        return torch.zeros_like(y_NC[0]), torch.ones_like(y_NC[0])
-    return _mean_and_deviation(y_NC, weight_N)
-
-
-def _slot_map(codes_NQ: Tensor, layout: FeatureLayout) -> Tensor:
-    """Return the slot of each code: its own, or 0 when rare; -1 for a one-hot slot 0 that no training row fills."""
-    maps = []
-    least = max(2, RARE_SHARE * len(codes_NQ))
-    for q, column in enumerate(layout.codes):
-        counts = torch.bincount(codes_NQ[:, q].long(), minlength=column.slots)[: column.slots]
-        slots = torch.where(counts >= least, torch.arange(column.slots), 0)
-        # A slot without training rows has weights that were never trained: all zeros say "unseen" better.
-        slots[0] = 0
-        if not column.width and not counts[slots == 0].sum():
-            slots[slots == 0] = -1
-        maps.append(slots)
-    return torch.cat(maps) if maps else torch.zeros(0, dtype=torch.int64)
+def _neighbours(
+    fold: Preparation, x_NF: Tensor, codes_NQ: Tensor, learnt: Learnt, layout: FeatureLayout
+) -> tuple[tuple[Neighbours, ...], Tensor]:
+    """Return a fold's neighbours in every space, and what they say of all rows of the table, `[N, G]`."""
+    plain_ND = fold.prepare(x_NF[None], codes_NQ[None]).x_KBD[0]
+    fitted = [Neighbours.fit(plain_ND[:, list(s.places)], learnt, s.nearest) for s in layout.spaces]
+    return tuple(near for near, _ in fitted), torch.cat([known for _, known in fitted], 1)

@@ -2,13 +2,14 @@
 
 from danlu.population.batches import Matrices, Rows, Shelf
 from danlu.population.curves import judged_epochs
-from danlu.population.members import Members
+from danlu.population.members import Begun, Members
 from danlu.population.precision import choose_precision
 from danlu.population.shapes import Job, Shelves, train_together
 from danlu.population.spread import train_spread
 from danlu.population.train import Trained, train
 
 __all__ = [
+    "Begun",
     "Job",
     "Matrices",
     "Members",

@@ -19,7 +19,7 @@ from torch import Tensor
 from danlu.core.seeds import stream
 from danlu.networks import Preparation, Prepared, Program, split_numbers
 from danlu.population.augment import DRAWS, RANGE, Mover, Moves
-from danlu.population.losses import LANES
+from danlu.population.losses import LANES, Loss
 from danlu.population.pixels import Pixels
 
 FITS = 256 << 20
@@ -59,6 +59,8 @@ class Matrices:
     y: Tensor
     weight_N: Tensor | None = None
     class_weight_N: Tensor | None = None
+    loss: Loss | None = None
+    """One of the user's own, in the place of the plan's."""
 
     @property
     def loss_weight_N(self) -> Tensor | None:
@@ -222,7 +224,7 @@ class Shelf:
 
     def prepare(self, preparation: Preparation, rows_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return numbers, slots and targets of some rows, prepared now for the folds of a preparation."""
-        prepared = preparation.prepare(self.matrices.x_NF[rows_KB], self.matrices.codes_NQ[rows_KB])
+        prepared = preparation.prepare(self.matrices.x_NF[rows_KB], self.matrices.codes_NQ[rows_KB], rows_KB)
         return prepared.x_KBD, prepared.slots_KBE, self.aim(preparation, rows_KB)
 
     def aim(self, preparation: Preparation, rows_KB: Tensor) -> Tensor:

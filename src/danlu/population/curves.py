@@ -168,6 +168,11 @@ class Curves:
         self.epochs: list[int] = []
         self.judged: dict[str, list[np.ndarray]] = {"judged_JM": [], "watched_JM": [], "test_JM": []}
 
+    def skip(self, epochs: int, *, classes: bool) -> None:
+        """Leave the first epochs empty: members that go on took them in another run."""
+        for rows in (self.loss, self.lr, *([self.accuracy] if classes else [])):
+            rows.append(np.full((epochs, self.members), np.nan))
+
     def spread(self, value_A: np.ndarray, active: Sequence[int]) -> np.ndarray:
         """Return values of the active members among all, NaN elsewhere; the last axis is the members'."""
         whole = np.full((*value_A.shape[:-1], self.members), np.nan)

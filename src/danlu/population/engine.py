@@ -23,7 +23,7 @@ from danlu.population.curves import Curves, Judge, epoch_means, judged_epochs
 from danlu.population.feed import Feed, Sizes, stacked
 from danlu.population.losses import make_loss
 from danlu.population.members import Members
-from danlu.population.optimizers import make_optimizer, start
+from danlu.population.optimizers import Optimizer, State, make_optimizer, start
 from danlu.population.progress import Reporter
 from danlu.population.replay import Moment, replay
 from danlu.population.schedules import Timetable
@@ -68,7 +68,7 @@ class Engine:
         self.reporter, self.stop = reporter, stop
         self.epochs, self.epoch, self.interrupted = max(members.epochs), 0, False
         dtype, device = members.lr.dtype, shelf.matrices.x_NF.device
-        loss = make_loss(plan.loss or "mse")
+        loss = shelf.matrices.loss or make_loss(plan.loss or "mse")
         weight_N, single = shelf.matrices.loss_weight_N, not network.state_size
         ways = {"single": single, "augmented": members.moves is not None}
         self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, **ways)
@@ -79,13 +79,17 @@ class Engine:
         self.curves = Curves(members.count)
         self.records: dict[int, MemberRecord] = {}
 
-        weights_MP, state_MS = network.initial(members.keys, dtype, device)
+        weights_MP, state_MS, slots = _first(network, self.optimizer, members, dtype, device)
         self.kept_MP, self.kept_MS = weights_MP.clone(), state_MS.clone()
         # Places in the tensors; dead ones are computed and not looked at (`bucket`): ended members, or the last again.
         self.active = list(range(members.count))
         self.active += [members.count - 1] * (bucket(members.count, device) - members.count)
         self.alive = np.arange(members.count)
-        self.flat = Flat(weights_MP, state_MS, start(self.optimizer, weights_MP)).select(self.active)
+        self.flat = Flat(weights_MP, state_MS, slots).select(self.active)
+        self.kept_slots = {} if members.begun is None else {name: slot.clone() for name, slot in slots.items()}
+        if members.begun is not None:
+            self.epoch = members.begun.epochs
+            self.curves.skip(self.epoch, classes=not shelf.numeric)
         kind = {"low": plan.precision == "bfloat16", "classes": not shelf.numeric}
         self.step = Step(network, loss, self.optimizer, members.select(self.active), self.flat, **kind)
         patience = plan.patience or PATIENCE
@@ -212,6 +216,7 @@ class Engine:
         self.curves.lr.append(self._spread(lr_EA))
         self.epoch = stretch.first + len(begins)
         self.reporter.loss_A = loss_EA[-1, self.alive]
+        self.reporter.read(self.epoch, self.curves.loss[-1][-1])
         broken = self._places(broken_A | broken_TA.any(0))
         for place in broken:
             self._break(place, stretch, len(begins), broken_TA[:, place])
@@ -265,7 +270,9 @@ class Engine:
         for name, value_A in value.items():
             self.curves.judged[name].append(self._spread(value_A))
         shown = value["judged_JM"][self.alive]
-        self.reporter.metric_A = shown if np.isfinite(shown).any() else value["test_JM"][self.alive]
+        which = "judged_JM" if np.isfinite(shown).any() else "test_JM"
+        self.reporter.metric_A = value[which][self.alive]
+        self.reporter.judged(self.epoch, self.curves.judged[which][-1])
         loss_A = value["watched_JM"] if self.stopping else self.curves.loss[-1][-1][self.active]
         self.timetable.judge(loss_A[self.alive], [self.active[place] for place in self.alive])
         if self.stopping is None:
@@ -294,6 +301,8 @@ class Engine:
             best_epoch = int(self.stopping.best_epoch_M[place])
             weights_P, state_S = self.stopping.weights_MP[place], self.stopping.state_MS[place]
         self.kept_MP[index], self.kept_MS[index] = weights_P, state_S
+        for name, kept_MP in self.kept_slots.items():
+            kept_MP[index] = flat.slots[name][at]
         self.records[index] = MemberRecord.model_validate(
             {
                 "index": index,
@@ -350,9 +359,26 @@ class Engine:
         return tuple(self.records[index] for index in range(self.members.count))
 
 
+def _first(
+    network: Network, optimizer: Optimizer, members: Members, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor, State]:
+    """Return weights, moments and the optimizer's tensors before the first step: new ones, or where members go on."""
+    begun = members.begun
+    if begun is None or begun.weights_MP is None or begun.state_MS is None:
+        weights_MP, state_MS = network.initial(members.keys, dtype, device)
+        return weights_MP, state_MS, start(optimizer, weights_MP)
+    weights_MP, state_MS = (tensor.to(device, dtype, copy=True) for tensor in (begun.weights_MP, begun.state_MS))
+    slots = start(optimizer, weights_MP)
+    return (
+        weights_MP,
+        state_MS,
+        slots | {n: begun.slots[n].to(device, dtype, copy=True) for n in slots if n in begun.slots},
+    )
+
+
 def _judges(network: Network, shelf: Shelf, rows: Rows, metric: str, plan: Plan) -> dict[str, Judge | None]:
     """Return what judges each curve; None where there are no such rows."""
-    loss = make_loss(plan.loss or "mse")
+    loss = shelf.matrices.loss or make_loss(plan.loss or "mse")
     assert not plan.early_stopping or rows.watched is not None, "early stopping needs rows to watch"
     judges: dict[str, Judge | None] = {"judged_JM": None, "watched_JM": None, "test_JM": None}
     if any(len(judged) for judged in rows.judged):

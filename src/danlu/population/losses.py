@@ -43,6 +43,8 @@ class Loss:
     name: str
     of: RowLoss
     scaled: bool
+    capturable: bool = True
+    """Whether a GPU may run it as part of a recorded step; not what may decide things on the host."""
 
     def rows(self, outputs_MBC: Tensor, target: Tensor, smoothing_M: Tensor | None = None) -> Tensor:
         """Return the loss of each row, `[M, B]`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,24 @@ from torch import Tensor
 from danlu.core.plan import Plan
 from danlu.core.seeds import stream
 from danlu.population.augment import Moves, strengths
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where members go on from: weights, moments and the optimizer's tensors, `[M, ...]`, after so many epochs."""
+
+    epochs: int = 0
+    weights_MP: Tensor | None = None
+    state_MS: Tensor | None = None
+    slots: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def select(self, index: Sequence[int]) -> Begun:
+        """Return some members."""
+        if self.weights_MP is None or self.state_MS is None:
+            return self
+        chosen = list(index)
+        slots = {name: slot[chosen] for name, slot in self.slots.items()}
+        return Begun(self.epochs, self.weights_MP[chosen], self.state_MS[chosen], slots)
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,8 @@ class Members:
     schedules: tuple[str, ...]
     warmups: tuple[float, ...]
     epochs: tuple[int, ...]
+    begun: Begun | None = None
+    """Where they go on from; then the last optimizer's tensors are kept, too."""
 
     @classmethod
     def make(
@@ -77,7 +97,7 @@ class Members:
         def filled(value: float | None) -> Tensor:
             return torch.full((folds,), value or 0.0, dtype=dtype, device=device)
 
-        moves = {name: filled(strength) for name, strength in strengths(plan.augment or ()).items()}
+        moves: dict[str, Any] = {name: filled(strength) for name, strength in strengths(plan.augment or ()).items()}
         return cls(
             fold_M=torch.arange(folds, device=device),
             keys=tuple(stream(plan.seed, "member", r, k) for k, r in enumerate(repeats)),
@@ -95,6 +115,10 @@ class Members:
             warmups=(plan.warmup or 0.0,) * folds,
             epochs=(plan.epochs or 1,) * folds,
         )
+
+    def after(self, begun: Begun) -> Members:
+        """Return the members that go on from somewhere: their epochs are counted on."""
+        return replace(self, begun=begun, epochs=tuple(begun.epochs + epochs for epochs in self.epochs))
 
     @property
     def count(self) -> int:
@@ -117,6 +141,9 @@ class Members:
         picked: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
+            if isinstance(value, Begun | None):
+                picked[f.name] = None if value is None else value.select(index)
+                continue
             picked[f.name] = value[chosen] if isinstance(value, Tensor) else tuple(value[i] for i in index)
         return Members(**picked)
 
@@ -125,5 +152,8 @@ class Members:
         joined: dict[str, Any] = {}
         for f in fields(self):
             parts = [getattr(members, f.name) for members in (self, *others)]
+            if f.name == "begun":
+                assert parts == [None] * len(parts), "members that go on cannot join others"
+                continue
             joined[f.name] = torch.cat(parts) if isinstance(parts[0], Tensor) else sum(parts, ())
         return Members(**joined)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-from danlu.core.records import Progress
+from danlu.core.records import Latest, Progress
 
 INTERVAL = 0.1
 """Seconds between two records at least."""
@@ -83,6 +84,24 @@ class Reporter:
         self.last = -np.inf
         self.loss_A = np.empty(0)
         self.metric_A = np.empty(0)
+        self.loss_M = self.metric_M = np.empty(0)
+        self.epoch = self.judged_epoch = self.told = 0
+
+    def read(self, epoch: int, loss_M: np.ndarray) -> None:
+        """Take the losses of all members after that many epochs, NaN of those that have ended."""
+        self.epoch, self.loss_M = epoch, loss_M
+
+    def judged(self, epoch: int, metric_M: np.ndarray) -> None:
+        """Take the metrics of all members on judged rows, NaN of those that have ended."""
+        self.judged_epoch, self.metric_M = epoch, metric_M
+
+    def latest(self) -> Latest | None:
+        """Return each member's numbers, where an epoch was read since they were last returned."""
+        if self.epoch == self.told:
+            return None
+        self.told = self.epoch
+        loss, metric = _finite(self.loss_M), _finite(self.metric_M)
+        return Latest(epoch=self.epoch, loss=loss, judged_epoch=self.judged_epoch, metric=metric)
 
     def tell(self, done: float, active: int, *, always: bool = False) -> None:
         """Send a record if the last one is old enough.
@@ -115,6 +134,7 @@ class Reporter:
                     metric_low=metric_low,
                     metric_high=metric_high,
                     seconds_left=course.left(now, self, done / self.epochs),
+                    latest=self.latest(),
                 )
             )
 
@@ -123,3 +143,8 @@ def _spread(value_A: np.ndarray) -> tuple[float | None, float | None, float | No
     """Return median, lowest and highest of the finite values, or nothing."""
     finite = value_A[np.isfinite(value_A)]
     return (float(np.median(finite)), float(finite.min()), float(finite.max())) if len(finite) else (None, None, None)
+
+
+def _finite(value_M: np.ndarray) -> tuple[float | None, ...]:
+    """Return numbers as a record has them: None of those that are not finite."""
+    return tuple(value if math.isfinite(value) else None for value in value_M.tolist())

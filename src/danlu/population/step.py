@@ -154,6 +154,7 @@ class Step:
         )
         outputs = self.run.forward(batch.prepared, now, do, watch)
         slope_MBC = torch.empty_like(outputs)
+        do.capturable &= self.raw.capturable
         do(self._lose, outputs, batch, slope_MBC)
         if self.classes:
             together = self._together(outputs, len(batch.share), do)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class Trained:
     curves: dict[str, np.ndarray]
     seconds: float
     interrupted: bool
+    slots: dict[str, Tensor] = field(default_factory=dict)
+    """The optimizer's tensors `[M, P]`, of members that may go on and were all begun."""
     notes: tuple[Note, ...] = ()
     """What is to be said of how it went: waves, where memory could not hold all members at once."""
 
@@ -120,6 +122,7 @@ def assembled(outcome: Outcome, chosen: Sequence[int]) -> Trained:
         curves=_columns(merged(outcome), chosen, epochs).arrays(),
         seconds=outcome.seconds,
         interrupted=outcome.interrupted,
+        slots=_slots(outcome, chosen),
         notes=(*outcome.notes, *_missing(len(chosen) - len(begun), len(chosen))),
     )
 
@@ -152,6 +155,15 @@ def _tensors(outcome: Outcome, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
         into = [place[index[row]] for row in rows]
         weights_MP[into], state_MS[into] = weights[rows], state[rows]
     return weights_MP, state_MS
+
+
+def _slots(outcome: Outcome, chosen: Sequence[int]) -> dict[str, Tensor]:
+    """Return the optimizer's tensors of some members; nothing where they were not kept, or a member was not begun."""
+    place = {index: (part, row) for part in outcome.parts for row, index in enumerate(part.index)}
+    if not all(index in place for index in chosen):
+        return {}
+    names = place[chosen[0]][0].slots
+    return {name: torch.stack([place[i][0].slots[name][place[i][1]] for i in chosen]) for name in names}
 
 
 def _columns(curves: Curves, chosen: Sequence[int], epochs: int) -> Curves:

@@ -61,6 +61,8 @@ class Part:
     records: tuple[MemberRecord, ...]
     curves: Curves
     interrupted: bool
+    slots: dict[str, Tensor] = field(default_factory=dict)
+    """The optimizer's tensors, of members that may go on."""
 
 
 @dataclass
@@ -220,7 +222,9 @@ def _engine(wave: Wave, reporter: Reporter, stop: Stop) -> Part | None:
         return None
     records = tuple(_renumbered(record, wave.index) for record in engine.finish())
     reporter.tell(engine.epoch, sum(record.ended in ("finished", "interrupted") for record in records), always=True)
-    return Part(wave.index, engine.kept_MP, engine.kept_MS, records, engine.curves, engine.interrupted)
+    return Part(
+        wave.index, engine.kept_MP, engine.kept_MS, records, engine.curves, engine.interrupted, engine.kept_slots
+    )
 
 
 def _renumbered(record: MemberRecord, index: Sequence[int]) -> MemberRecord:

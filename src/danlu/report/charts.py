@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 Columns = Mapping[str, Sequence[Any]]
+"""Values by name; a text instead of a list is that of every row."""
 
 
 @dataclass(frozen=True)

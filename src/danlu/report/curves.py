@@ -75,11 +75,13 @@ def curve_chart(curves: Curves) -> Chart | None:
     found = points_of(curves, long=long)
     if found is None:
         return None
-    data = {"lines": found.lines, "middle": found.middle, "best": found.best}
+    data: dict[str, dict[str, Any]] = {"lines": found.lines, "middle": found.middle, "best": found.best}
     values = curves.values_TM[np.isfinite(curves.values_TM)]
     if curves.level is not None and float(values.min()) <= curves.level <= float(values.max()):
         data["level"] = {"y": [curves.level], "text": ["linear model"]}
     spec = _spec(curves, data, log=logarithmic(values), long=long)
+    for name, series in (("lines", "each"), ("middle", "middle"), ("best", "each")):
+        data[name] = data[name] | {"series": series}
     last = [v for v in found.middle["y"] if v is not None]
     label = (
         f"{curves.title} of {count(found.members, 'network')} over {count(int(curves.epochs_T[-1]), 'epoch')}: "
@@ -171,6 +173,9 @@ def _spec(curves: Curves, data: dict[str, dict[str, list]], *, log: bool, long: 
         alt.Chart(alt.NamedData(name="lines"))
         .mark_line(color=colour, opacity=0.0 if alone else 0.3, strokeWidth=1, interpolate="linear")
         .encode(x=x, y=y, detail="m:N"),
+        middle.mark_area(color=colour, opacity=0.0 if alone else 0.12).encode(
+            x=x, y=alt.Y("low:Q", title=None, scale=y_scale, axis=y_axis), y2="high:Q"
+        ),
         middle.mark_line(color=colour, strokeWidth=2.25, point={"color": colour, "size": 40} if few else False).encode(
             x=x, y=y
         ),

@@ -26,6 +26,7 @@ def document(
     scripts: Sequence[str] = (),
     styles: Sequence[str] = (),
     version: str = __version__,
+    live: bool = False,
 ) -> str:
     """Return a whole page as text: Danlu's theme, a policy that lets only its own scripts run, no request to anywhere.
 
@@ -37,6 +38,7 @@ def document(
         scripts: further files of this package that run, in order, after the charts' own.
         styles: further files of this package that add to the theme.
         version: of Danlu, named in the footer.
+        live: whether it may ask the server that it came from, which a page in a file has not.
     """
     drawings = {chart.id: {"spec": chart.spec, "data": chart.data} for chart in charts}
     style = "\n".join(_file(name) for name in ("theme.css", *styles))
@@ -46,7 +48,8 @@ def document(
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    ) + ("; connect-src 'self'" if live else "")
+    closing = "It asks this machine alone." if live else "This page holds everything it shows and makes no request."
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -62,7 +65,7 @@ def document(
         "body",
         header,
         tag("main", main),
-        tag("footer", f"Written by Danlu {version}. This page holds everything it shows and makes no request."),
+        tag("footer", f"Written by Danlu {version}. {closing}"),
         tag("script", embedded(drawings), type="application/json", id="charts") if drawings else None,
         [tag("script", Html(code)) for code in codes],
     )

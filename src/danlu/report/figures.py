@@ -50,6 +50,8 @@ class Mark:
     colour: str
     form: str = "line"
     """line, dashed, area or point."""
+    series: str = ""
+    """Of a page: what the button shows or hides, the rows of the chart's data whose `series` this is."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Figure:
         drawn = []
         captions = [_wrapped(panel.chart.caption, self.size[0]) for panel in self.panels]
         for i, (panel, caption) in enumerate(zip(self.panels, captions, strict=True)):
-            datasets |= {f"p{i}-{name}": _records(columns) for name, columns in panel.chart.data.items()}
+            datasets |= {f"p{i}-{name}": records(columns) for name, columns in panel.chart.data.items()}
             row = i // self.columns * self.columns
             lines = max(map(len, captions[row : row + self.columns]))
             title = {"text": plain(panel.title), "subtitle": caption + ["\u00a0"] * (lines - len(caption))}
@@ -219,9 +221,15 @@ def _unseen(layer: Any) -> bool:
     return isinstance(mark, dict) and mark.get("opacity") == 0
 
 
-def _records(columns: Columns) -> list[dict[str, Any]]:
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+def records(columns: Columns) -> list[dict[str, Any]]:
+    """Return columns as rows; a text instead of a column is in every row.
+
+    >>> records({"x": [1, 2], "series": "a"})
+    [{'x': 1, 'series': 'a'}, {'x': 2, 'series': 'a'}]
+    """
+    long = {name: values for name, values in columns.items() if not isinstance(values, str)}
+    same = {name: value for name, value in columns.items() if isinstance(value, str)}
+    return [dict(zip(long, row, strict=True)) | same for row in zip(*long.values(), strict=True)]
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -29,7 +29,7 @@ def guessed(run: Run, predicted_NC: np.ndarray, arrays: Mapping[str, np.ndarray]
     return np.asarray(predicted_NC).argmax(axis=1) if guess_N is None else guess_N
 
 
-def reliability_chart(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool, bins: int = 10) -> Chart:
+def reliability_chart(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool, bins: int = 10, thing: str = "row") -> Chart:
     """Draw how often rows of about a probability really are of the class (DeGroot and Fienberg 1983), in ten bins.
 
     Arguments:
@@ -37,6 +37,7 @@ def reliability_chart(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool, bins:
         hit_N: whether the row is of the class.
         two: whether it is that of the second of two classes, not of the likeliest.
         bins: of equal width.
+        thing: what a row is called.
     """
     import altair as alt  # noqa: PLC0415  only a picture needs it
 
@@ -54,7 +55,7 @@ def reliability_chart(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool, bins:
     tooltip = [
         alt.Tooltip("x:Q", title="predicted", format=".1%"),
         alt.Tooltip("y:Q", title="came true", format=".1%"),
-        alt.Tooltip("rows:Q", title="rows", format=",d"),
+        alt.Tooltip("rows:Q", title=f"{thing}s", format=",d"),
     ]
     dots = alt.Chart(alt.NamedData(name="bins"))
     layers = [
@@ -67,7 +68,7 @@ def reliability_chart(sure_N: np.ndarray, hit_N: np.ndarray, *, two: bool, bins:
         ),
     ]
     gap = float(np.average(np.abs(np.array(said) - np.array(came)), weights=amounts))
-    caption = f"Off by {words.percent(gap)} on average. The larger a dot, the more rows."
+    caption = f"Off by {words.percent(gap)} on average. The larger a dot, the more {thing}s."
     return Chart("chart-calibration", finish(layers, 240), data, f"Calibration. {caption}", caption)
 
 

@@ -47,7 +47,14 @@ def training_curves(run: Run, arrays: Arrays) -> list[Drawn]:
 
 def _alone(curve: Curves) -> Drawn | None:
     chart = curves.curve_chart(curve)
-    return None if chart is None else Drawn(chart, curve.title)
+    if chart is None:
+        return None
+    several = len(set(chart.data["lines"]["m"])) > 1
+    marks = (
+        Mark("median, lowest to highest", curve.colour, series="middle"),
+        Mark("each network", "grey", series="each"),
+    )
+    return Drawn(chart, curve.title, marks if several else ())
 
 
 def _loss(arrays: Arrays) -> Curves | None:
@@ -70,7 +77,7 @@ def _judged(run: Run, arrays: Arrays) -> Curves | None:
         return None
     best = [m.best_epoch if m.ended == "stopped early" else None for m in run.members]
     level = run.baselines.get("linear", {}).get(run.judged_by)
-    title = f"{words.metric_name(run.judged_by)} on judged rows"
+    title = f"{words.metric_name(run.judged_by)} on judged {words.thing(run)}s"
     return Curves("chart-judged", title, np.asarray(epochs), np.asarray(values), "first", best, level)
 
 
@@ -94,7 +101,7 @@ def _together(loss: Curves, shares: Sequence[Curves]) -> Drawn | None:
     if fallen is None or not known:
         return None
     risen = [found for curve in known if (found := curves.points_of(curve, long=long)) is not None]
-    data: dict[str, dict[str, list[Any]]] = {
+    data: dict[str, dict[str, Any]] = {
         "lines": _joined([each.lines for each in risen], known),
         "middle": _joined([each.middle for each in risen], known),
         "loss": fallen.lines,
@@ -106,6 +113,8 @@ def _together(loss: Curves, shares: Sequence[Curves]) -> Drawn | None:
     if level is not None and min(values) <= level <= max(values):
         data["level"] = {"y": [level]}
     spec = _spec(data, log=logarithmic(loss.values_TM), long=long)
+    data["loss"] = data["loss"] | {"series": "loss"}
+    data["fallen"] = data["fallen"] | {"series": "loss"}
     named = [(curve.title, each) for curve, each in zip(known, risen, strict=True)]
     said = [f"{name[:1].lower() + name[1:]} from {_ends(each)}" for name, each in named]
     amount = words.count(fallen.members, "network")
@@ -113,8 +122,8 @@ def _together(loss: Curves, shares: Sequence[Curves]) -> Drawn | None:
     label += "; ".join([f"training loss from {_ends(fallen, share=False)}", *said]) + "."
     title = "Training loss and accuracy" if len(known) == 1 else "Training loss, and accuracies"
     chart = Chart("chart-learning", spec, data, label, f"{fallen.caption(data)} {SUMMED}")
-    marks = [Mark(curve.title[:1].lower() + curve.title[1:], curve.colour) for curve in known]
-    return Drawn(chart, title, (*marks, Mark("training loss (right axis)", "second", "dashed")))
+    marks = [Mark(curve.title[:1].lower() + curve.title[1:], curve.colour, series=curve.colour) for curve in known]
+    return Drawn(chart, title, (*marks, Mark("training loss (right axis)", "second", "dashed", "loss")))
 
 
 def _ends(points: curves.Points, *, share: bool = True) -> str:
@@ -128,7 +137,9 @@ def _joined(parts: Sequence[dict[str, list[Any]]], of: Sequence[Curves]) -> dict
     whole: dict[str, list[Any]] = {name: [value for part in parts for value in part[name]] for name in parts[0]}
     amounts = [len(part["x"]) for part in parts]
     for name in ("title", "colour"):
-        whole[name] = [getattr(curve, name) for curve, amount in zip(of, amounts, strict=True) for _ in range(amount)]
+        whole["series" if name == "colour" else name] = [
+            getattr(curve, name) for curve, amount in zip(of, amounts, strict=True) for _ in range(amount)
+        ]
     return whole
 
 
@@ -142,10 +153,11 @@ def _spec(data: Mapping[str, Mapping[str, list[Any]]], *, log: bool, long: bool)
     lost = data["loss"]["y"]
     side = numbers_axis(min(lost), max(lost), log=log, orient="right", grid=False, titleColor=second)
     y_loss = alt.Y("y:Q", title="training loss", axis=side, scale=_loss_scale(alt, log=log))
-    y = alt.Y("y:Q", title="accuracy", axis=alt.Axis(format="%", tickCount=5), scale=alt.Scale(zero=False, nice=True))
+    share, ends = alt.Axis(format="%", tickCount=5), alt.Scale(zero=False, nice=True)
+    y = alt.Y("y:Q", title="accuracy", axis=share, scale=ends)
     names = ["second", "first", "third"]
     colours = alt.Scale(domain=names, range=[f"var(--{name})" for name in names])
-    colour = alt.Color("colour:N", legend=None, scale=colours)
+    colour = alt.Color("series:N", legend=None, scale=colours)
     shown = [alt.Tooltip("x:Q", title="epoch", format=",d"), alt.Tooltip("title:N", title="curve")]
     spread = [("y", "median"), ("low", "lowest"), ("high", "highest")]
     of_share = [alt.Tooltip(f"{field}:Q", title=name, format=".1%") for field, name in spread]
@@ -157,6 +169,9 @@ def _spec(data: Mapping[str, Mapping[str, list[Any]]], *, log: bool, long: bool)
     dots = {"size": 40} if few else False
     accuracies = [
         lines.mark_line(opacity=faint, strokeWidth=1).encode(x=x, y=y, detail=["m:N", "title:N"], color=colour),
+        middle.mark_area(opacity=0.12 if faint else 0.0).encode(
+            x=x, y=alt.Y("low:Q", title="accuracy", axis=share, scale=ends), y2="high:Q", detail="title:N", color=colour
+        ),
         middle.mark_line(strokeWidth=2.25, point=dots).encode(x=x, y=y, detail="title:N", color=colour),
         middle.mark_point(opacity=0, size=90, filled=True).encode(x=x, y=y, tooltip=[*shown, *of_share, networks]),
     ]

@@ -9,13 +9,14 @@ import numpy as np
 from danlu.core.records import Run, Score
 from danlu.judging import GREATER_IS_BETTER
 from danlu.report import charts, words
+from danlu.report.important import top_columns
 from danlu.report.markup import Html, facts, join, named, tag
 
 KINDS = {
     "out-of-fold": "each judged by networks that had not learnt from it",
     "holdout": "held out of training",
-    "test": "of the test table, scored once at the end",
-    "test (watched)": "of the test table, which was watched while training, so choices may have been made on it",
+    "test": "of the {tested}, scored once at the end",
+    "test (watched)": "of the {tested}, which were watched while training, so choices may have been made on them",
 }
 BASELINES = {
     "linear": "Linear model",
@@ -73,7 +74,7 @@ def about(run: Run) -> Html:
     return facts(
         [
             ("Target", join(target_words(run), tag("span", f" {task}", class_="muted"))),
-            ("Rows", rows),
+            (f"{words.thing(run).capitalize()}s", rows),
             ("Columns", columns) if run.table.image is None else ("Each image", words.image(run.table.image)),
             ("Networks", join(f"{len(run.members):,} ", tag("span", run.folds, class_="muted"))),
             ("Time", words.duration(run.seconds.get("total", sum(run.seconds.values())))),
@@ -127,10 +128,14 @@ def verdict(run: Run, head: Headline | None) -> Html:
     if head.metric in ("rmse", "mae"):
         unit = "in standard deviations of each target" if several else join("in the units of ", target_words(run))
     elif head.metric in words.SHARES:
-        unit = "of rows get the right class" if head.metric == "accuracy" else "of rows found, mean over classes"
+        things = f"{words.thing(run)}s"
+        unit = (
+            f"of {things} get the right class" if head.metric == "accuracy" else f"of {things} found, mean over classes"
+        )
     between = words.interval(head.metric, score)
     sure = f"95% interval {between}, on " if between else "On "
     against = comparison(run, head)
+    where = KINDS.get(score.kind, score.kind).format(tested=words.name_of_test(run))
     return tag(
         "div",
         tag(
@@ -139,9 +144,21 @@ def verdict(run: Run, head: Headline | None) -> Html:
             class_="over",
         ),
         tag("p", head.value, tag("span", " ", unit, class_="unit") if unit else None, class_="figure"),
-        tag("p", f"{sure}{words.count(score.rows, 'row')} {KINDS.get(score.kind, score.kind)}.", class_="lead"),
+        tag("p", f"{sure}{words.count(score.rows, words.thing(run))} {where}.", class_="lead"),
         tag("p", f"{_sentence(against)}.", class_="lead strong") if against else None,
+        _driven(run),
     )
+
+
+def _driven(run: Run) -> Html | None:
+    """Name the columns that matter most."""
+    names = top_columns(run)
+    if not names:
+        return None
+    shown = [
+        join(("" if not i else " and " if i == len(names) - 1 else ", "), named(n, 40)) for i, n in enumerate(names)
+    ]
+    return tag("p", "Driven most by ", tag("a", shown, href="#drivers"), ".", class_="lead")
 
 
 def _sentence(parts: list[str]) -> str:
@@ -164,8 +181,8 @@ def score_lines(run: Run, head: Headline) -> list[charts.Line]:
 
     test, judged = run.test.get(metric), run.scores.get(metric)
     if test is not None:
-        add(f"{_group(test)}, on the test table", test.value, "ours", test)
-        add("One network, on the test table", test.one_member, "one")
+        add(f"{_group(test)}, on the {words.name_of_test(run)}", test.value, "ours", test)
+        add(f"One network, on the {words.name_of_test(run)}", test.one_member, "one")
     if judged is not None:
         where = f", {judged.kind}" if test is not None else ""
         add(f"{_group(judged)}{where}", judged.value, "ours", judged)
@@ -196,7 +213,7 @@ def score_caption(run: Run, head: Headline) -> str:
     """Say how the score chart is to be read, and what its interval leaves out."""
     said = [_direction(head.metric)]
     if head.score.low is not None:
-        over = "rows"
+        over = f"{words.thing(run)}s"
         if run.resolved.group:
             over = "groups"
         elif run.resolved.time:
@@ -205,7 +222,7 @@ def score_caption(run: Run, head: Headline) -> str:
             f"Bar: 95% interval, a bootstrap over {over}; it does not contain the variation from training again."
         )
     if any(s and s.one_member is not None for s in (run.test.get(head.metric), run.scores.get(head.metric))):
-        said.append("One network: the mean score of single networks on the same rows.")
+        said.append(f"One network: the mean score of single networks on the same {words.thing(run)}s.")
     if not GREATER_IS_BETTER.get(head.metric, False):
         said.append("The scale begins at 0.")
     return " ".join(said)

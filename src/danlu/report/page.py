@@ -11,10 +11,15 @@ from danlu.core.paths import check_new_file
 from danlu.core.records import Run
 from danlu.report import parts
 from danlu.report.document import document, masthead, write_whole
+from danlu.report.drivers import drivers
+from danlu.report.failures import failures
 from danlu.report.gallery import gallery
+from danlu.report.inside import inside
 from danlu.report.markup import Html, join, named, tag
 from danlu.report.opening import target_words
 from danlu.report.parts import Part
+from danlu.report.seen import seen
+from danlu.report.settings import plan
 from danlu.report.use import use
 
 
@@ -39,14 +44,16 @@ def page(run: Run, arrays: Mapping[str, np.ndarray]) -> str:
     """Return the whole page as text."""
     sections = [
         parts.score(run),
-        parts.training(run, arrays),
-        parts.predictions(run, arrays),
-        gallery(run, arrays),
         parts.scores(run),
-        parts.data(run),
-        parts.plan(run),
+        seen(run),
+        parts.training(run, arrays),
+        drivers(run, arrays),
+        gallery(run, arrays),
+        failures(run, arrays),
+        inside(run),
         parts.findings(run),
         use(run),
+        plan(run),
     ]
     found = [part for part in sections if part is not None]
     header = join(tag("a", "Skip to the score", href="#score", class_="skip"), _masthead(run, found))
@@ -61,6 +68,6 @@ def _masthead(run: Run, found: list[Part]) -> Html:
         join(target_words(run), tag("span", " predicted from ", source)),
         name=run.name,
         when=run.created.replace("T", " ")[:16],
-        links=[(part.id, part.title) for part in found],
+        links=[(part.id, part.short or part.title) for part in found],
         note="Charts need JavaScript; the tables below do not.",
     )

@@ -11,6 +11,7 @@ import numpy as np
 from danlu.core.records import Run
 from danlu.report import charts, guesses, opening, tables, thin, words
 from danlu.report.charts import Chart
+from danlu.report.effort import effort, rate_chart
 from danlu.report.figures import Mark
 from danlu.report.learning import training_curves
 from danlu.report.markup import Html, facts, join, named, tag
@@ -20,7 +21,6 @@ Arrays = Mapping[str, np.ndarray]
 MOST_TARGETS = 6
 MOST_IN_MATRIX = 15
 WIDE_MATRIX = 6
-_OVERRULING = ("--kind COLUMN=KIND", "--drop COLUMN", "--task", "--missing", "--encoding", "--delimiter", "--header")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Part:
     title: str
     content: Html
     charts: tuple[Chart, ...] = ()
+    short: str = ""
+    """What the way to the sections calls it; empty: the title."""
 
     def html(self) -> Html:
         """Return the section as markup."""
@@ -66,7 +68,7 @@ def score(run: Run) -> Part:
             "p", tag("strong", grave[0].fault), f" {_others(len(grave) - 1)}", link, class_="alert", role="note"
         )
     hero = tag("div", opening.verdict(run, head), right, class_="hero" if right else None)
-    return Part("score", "Score", join(hero, alert, opening.about(run)), drawn)
+    return Part("score", "How good is it?", join(hero, alert, opening.about(run)), drawn, "Score")
 
 
 def _others(amount: int) -> str:
@@ -77,22 +79,34 @@ def training(run: Run, arrays: Arrays) -> Part:
     """Show the learning curves of every network."""
     found = training_curves(run, arrays)
     drawn = [each.chart for each in found]
-    panels = [figure(each.chart, each.title, _key(each.key)) for each in found]
+    panels = [figure(each.chart, each.title, _key(each.key, each.chart.id)) for each in found]
     if not panels:
         panels.append(tag("p", "No curves were kept.", class_="note"))
+    rates = rate_chart(arrays)
+    if rates is not None:
+        drawn.append(rates)
+        panels.append(figure(rates, "Learning rate"))
     content = join(
         tag("p", _ending(run), class_="lead"),
         tag("p", f"One network alone: {apart}.") if (apart := words.told_apart(run)) else None,
-        tag("div", panels, class_="panels"),
+        tag("div", panels, class_="panels small" if len(panels) == 3 else "panels"),
         _growth(run, drawn),
-        tag("details", tag("summary", "Every network"), tables.networks(run)),
+        effort(run),
+        tag("details", tag("summary", "Every network: where it stopped, and why"), tables.networks(run)),
     )
-    return Part("training", "Training", content, tuple(drawn))
+    return Part("training", "How did training go?", content, tuple(drawn), "Training")
 
 
-def _key(marks: Sequence[Mark]) -> Html | None:
-    """Return what the colours of a chart mean."""
-    keys = [tag("span", tag("i", class_=f"swatch {mark.colour} {mark.form}"), mark.text) for mark in marks]
+def _key(marks: Sequence[Mark], chart: str = "") -> Html | None:
+    """Return what the colours of a chart mean; each mark of a series is a button that shows or hides it."""
+    keys = []
+    for mark in marks:
+        swatch = tag("i", class_=f"swatch {mark.colour} {mark.form}")
+        if chart and mark.series:
+            said = {"type": "button", "aria_pressed": "true", "data_chart": chart, "data_series": mark.series}
+            keys.append(tag("button", swatch, mark.text, title="show or hide", **said))
+        else:
+            keys.append(tag("span", swatch, mark.text))
     return tag("p", keys, class_="key marks") if keys else None
 
 
@@ -135,8 +149,14 @@ def _ending(run: Run) -> str:
     return f"{words.count(len(run.members), 'network')} of {deep}, {size} each, trained for {span}: {how}."
 
 
-def predictions(run: Run, arrays: Arrays) -> Part | None:
-    """Show predicted against true values, or the confusion matrix; of judged rows, or else of test rows."""
+def predictions(run: Run, arrays: Arrays, beside: Sequence[Html] = ()) -> Part | None:
+    """Show predicted against true values, or the confusion matrix; of judged rows, or else of test rows.
+
+    Arguments:
+        run: the records.
+        arrays: truth and predictions.
+        beside: further figures that stand among the others.
+    """
     arrays, which = guesses.unseen(arrays)
     truth, predicted = arrays.get("truth_NC"), arrays.get("predicted_NC")
     if truth is None or predicted is None or not len(truth):
@@ -144,9 +164,9 @@ def predictions(run: Run, arrays: Arrays) -> Part | None:
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     rows = np.asarray(arrays.get("rows_N", np.arange(len(truth))))
     if run.table.target.task == "regression":
-        return _regression(run, _as_columns(truth), _as_columns(predicted), rows, which)
+        return _regression(run, _as_columns(truth), _as_columns(predicted), rows, which, beside)
     guess_N = guesses.guessed(run, _as_columns(predicted), arrays)
-    return _classification(run, truth.reshape(len(truth), -1)[:, 0], _as_columns(predicted), guess_N, which)
+    return _classification(run, truth.reshape(len(truth), -1)[:, 0], _as_columns(predicted), guess_N, which, beside)
 
 
 def _as_columns(values: np.ndarray) -> np.ndarray:
@@ -154,7 +174,12 @@ def _as_columns(values: np.ndarray) -> np.ndarray:
 
 
 def _regression(
-    run: Run, truth_NC: np.ndarray, predicted_NC: np.ndarray, rows_N: np.ndarray, which: str = "judged"
+    run: Run,
+    truth_NC: np.ndarray,
+    predicted_NC: np.ndarray,
+    rows_N: np.ndarray,
+    which: str,
+    beside: Sequence[Html],
 ) -> Part:
     """Draw one scatter plot a target."""
     names = run.table.target.names[:MOST_TARGETS]
@@ -172,10 +197,12 @@ def _regression(
             predicted_NC[kept, c],
             rows_N[kept],
             label,
-            _drawn(len(good), len(kept), which),
+            _drawn(len(good), len(kept), which, words.thing(run)),
         )
         drawn.append(chart)
-        panels.append(figure(chart, named(name, 60) if len(names) > 1 else "Each row"))
+        panels.append(
+            figure(chart, named(name, 60) if len(names) > 1 else f"Each {words.thing(run)}: predicted against true")
+        )
     lead = "On the dashed line a prediction is right; above it is too high, below it too low."
     if len(names) == 1 and drawn:
         error_N = predicted_NC[good, 0] - truth_NC[good, 0]
@@ -190,7 +217,7 @@ def _regression(
     content = join(
         tag("p", lead, class_="lead"),
         tag("p", f"{held}; danlu predict --interval 0.9 writes them.") if held else None,
-        tag("div", panels, class_="panels"),
+        tag("div", panels, list(beside), class_="panels"),
         tag("p", f"{words.count(hidden, 'more target')} not drawn.", class_="note") if hidden else None,
         tables.per_target(run),
     )
@@ -203,14 +230,19 @@ def _r2(truth: np.ndarray, predicted: np.ndarray) -> float | None:
     return 1 - float(((truth - predicted) ** 2).sum()) / spread if spread > 0 else None
 
 
-def _drawn(total: int, kept: int, which: str) -> str:
+def _drawn(total: int, kept: int, which: str, thing: str = "row") -> str:
     if kept == total:
-        return f"All {total:,} {which} rows."
-    return f"{kept:,} of {total:,} {which} rows, drawn at random."
+        return f"All {total:,} {which} {thing}s."
+    return f"{kept:,} of {total:,} {which} {thing}s, drawn at random."
 
 
 def _classification(
-    run: Run, truth_N: np.ndarray, predicted_NC: np.ndarray, guess_N: np.ndarray, which: str = "judged"
+    run: Run,
+    truth_N: np.ndarray,
+    predicted_NC: np.ndarray,
+    guess_N: np.ndarray,
+    which: str,
+    extra: Sequence[Html],
 ) -> Part:
     """Draw the confusion matrix, the commonest mistakes, each class, how sure the networks rightly are, and for two
     classes the probabilities."""
@@ -221,12 +253,12 @@ def _classification(
     small, kept = tables.gathered(matrix, MOST_IN_MATRIX)
     shown = [names[i] for i in kept] + ([f"{len(names) - len(kept):,} others"] if len(small) > len(kept) else [])
     right = int(np.trace(matrix))
-    mistakes = tables.confused(matrix, names) if len(names) > 2 else None
+    mistakes = tables.confused(matrix, names, words.thing(run)) if len(names) > 2 else None
     f1 = (run.test or run.scores).get("f1")
     two = len(names) == 2
     likeliest = probability.argmax(axis=1)
     sure, hit = (probability[:, 1], truth == 1) if two else (probability.max(axis=1), truth == likeliest)
-    drawn = [guesses.reliability_chart(sure, hit, two=two)]
+    drawn = [guesses.reliability_chart(sure, hit, two=two, thing=words.thing(run))]
     reliable = figure(drawn[0], join("Calibration", ": ", named(names[1], 40)) if two else "Calibration")
     beside: Html | None = None
     if two:
@@ -238,22 +270,26 @@ def _classification(
             drawn[-1], join("Predicted probability of ", named(names[1], 40)), tag("p", "truly ", key, class_="key")
         )
     shade = "The darker, the larger the share of the true class."
-    others = " Classes with few rows are gathered in the last." if len(small) > len(kept) else ""
+    thing = words.thing(run)
+    others = f" Classes with few {thing}s are gathered in the last." if len(small) > len(kept) else ""
     block = tag(
         "figure",
         tag("h3", "Confusion matrix"),
-        tables.confusion(small, shown),
-        tag("figcaption", f"{right:,} of {int(matrix.sum()):,} {which} rows are right. {shade}{others}"),
+        tables.confusion(small, shown, words.thing(run)),
+        tag("figcaption", f"{right:,} of {int(matrix.sum()):,} {which} {thing}s are right. {shade}{others}"),
     )
+    panels = [
+        each for each in (None if len(shown) > WIDE_MATRIX else block, beside, reliable, *extra) if each is not None
+    ]
     content = join(
         tag("p", f"Predicted is {chosen}.", class_="lead") if (chosen := words.decision_words(run)) else None,
         # A matrix of many classes needs the whole width.
         block if len(shown) > WIDE_MATRIX else None,
-        tag("div", None if len(shown) > WIDE_MATRIX else block, beside, reliable, class_="panels"),
+        tag("div", panels, class_="panels" if len(panels) > 1 else "single"),
         tag("p", note, class_="note") if (note := guesses.reliability_note(run)) else None,
         join(tag("h3", "Commonest mistakes"), mistakes) if mistakes else None,
         tag("h3", "Each class"),
-        tables.classes(matrix, names, (f1.per_class if f1 else None) or {}),
+        tables.classes(matrix, names, (f1.per_class if f1 else None) or {}, words.thing(run)),
         tables.more(len(names), tables.MOST_ROWS, "classes"),
     )
     return Part("predictions", "Predicted against true", content, tuple(drawn))
@@ -272,71 +308,11 @@ def scores(run: Run) -> Part | None:
     """List all scores."""
     if not run.scores and not run.test and not run.baselines:
         return None
-    where = "on the test table" if run.main_metric in run.test else "on the same folds"
-    said = f"Each value is followed by its 95% interval. Baselines learnt from the same rows and were judged {where}."
+    where = f"on the {words.name_of_test(run)}" if run.main_metric in run.test else "on the same folds"
+    said = "Each value is followed by its 95% interval. "
+    said += f"Baselines learnt from the same {words.thing(run)}s and were judged {where}."
     note = tag("p", said, class_="note") if run.scores else None
-    return Part("scores", "All scores", join(tables.scores(run), note))
-
-
-def data(run: Run) -> Part:
-    """Say what was read, which columns are used and which are not, and what was inferred."""
-    rows = run.rows
-    amounts: list[tuple[object, object]] = [("Read from", named(run.source, 200)), ("Rows read", f"{rows.read:,}")]
-    for amount, term in (
-        (rows.skipped, "Skipped, unreadable"),
-        (rows.without_target, "Without target"),
-        (rows.without_weight, "Without weight"),
-    ):
-        if amount:
-            amounts.append((term, f"{amount:,}"))
-    amounts += [("Rows used", f"{rows.used:,}"), *([("Test rows", f"{rows.test:,}")] if rows.test else [])]
-    amounts.append(("Divided", run.folds))
-    image = run.table.image
-    if image is not None:
-        amounts.append(("Each image", words.image(image)))
-    notes = [tag("li", named(note.topic, 60), ": ", note.text) for note in run.inferred[: tables.MOST_ROWS]]
-    inferred = join(
-        tag("h3", "What was inferred"),
-        tag("ul", notes, class_="notes"),
-        tag(
-            "p",
-            "Each can be overruled: ",
-            join(tag("code", _OVERRULING[0]), *(join(", ", tag("code", flag)) for flag in _OVERRULING[1:]))
-            if image is None
-            else join(tag("code", "--resize"), ", ", tag("code", "--colour"), ", ", tag("code", "--task")),
-            ".",
-            class_="note",
-        ),
-    )
-    left = tables.left_out(run)
-    content = join(
-        facts(amounts),
-        tables.columns(run) if image is None else None,
-        tables.more(len(run.table.columns), tables.MOST_ROWS, "columns"),
-        join(tag("h3", "Left out"), left) if left else None,
-        tables.more(len(run.table.left_out), tables.MOST_ROWS, "columns left out"),
-        inferred if notes else None,
-    )
-    return Part("data", "Data", content)
-
-
-def plan(run: Run) -> Part:
-    """List the settings, the machine and the seconds."""
-    seconds = {
-        stage.replace("_", " ").capitalize(): words.duration(value)
-        for stage, value in run.seconds.items()
-        if stage != "total"
-    } | {"Total": words.duration(run.seconds.get("total", sum(run.seconds.values())))}
-    machine = [(key.replace("_", " ").capitalize(), named(value)) for key, value in run.machine.items()]
-    content = join(
-        tables.plan(run),
-        tag("div", _block("Time", facts(seconds)), _block("Machine", facts(machine)), class_="panels"),
-    )
-    return Part("plan", "Settings, time and machine", content)
-
-
-def _block(title: str, content: Html) -> Html:
-    return tag("div", tag("h3", title), content)
+    return Part("scores", "All scores", join(tables.scores(run), note), (), "All scores")
 
 
 def findings(run: Run) -> Part:
@@ -350,4 +326,5 @@ def findings(run: Run) -> Part:
         )
         for finding in run.findings
     ]
-    return Part("findings", "Findings", join(items) if items else tag("p", "Nothing wrong was found.", class_="lead"))
+    content = join(items) if items else tag("p", "Nothing wrong was found.", class_="lead")
+    return Part("findings", "What is wrong, and what to do?", content, (), "Findings")

@@ -29,7 +29,11 @@ def more(total: int, shown: int, what: str) -> Html | None:
 
 def scores(run: Run) -> Html:
     """List every metric: of test rows, judged rows, one network, baselines; then of each target."""
-    groups = [(label, found) for label, found in (("Test table", run.test), (_kind(run), run.scores)) if found]
+    groups = [
+        (label, found)
+        for label, found in ((words.name_of_test(run).capitalize(), run.test), (_kind(run), run.scores))
+        if found
+    ]
     names = list(dict.fromkeys(name for _, found in groups for name in found))
     single = any(s.one_member is not None for _, found in groups for s in found.values())
     rows = []
@@ -52,7 +56,9 @@ def scores(run: Run) -> Html:
 
 def _kind(run: Run) -> str:
     kinds = {score.kind for score in run.scores.values()}
-    return {"out-of-fold": "Out of fold", "holdout": "Held out"}.get(next(iter(kinds), ""), "Judged rows")
+    return {"out-of-fold": "Out of fold", "holdout": "Held out"}.get(
+        next(iter(kinds), ""), f"Judged {words.thing(run)}s"
+    )
 
 
 def _with_interval(name: str, score: Score | None) -> Html:
@@ -106,7 +112,7 @@ def gathered(matrix: np.ndarray, most: int) -> tuple[np.ndarray, list[int]]:
     return small, kept
 
 
-def confusion(matrix: np.ndarray, names: list[str]) -> Html:
+def confusion(matrix: np.ndarray, names: list[str], thing: str = "row") -> Html:
     """Draw the confusion matrix as a table whose cells are shaded by their share of the true class."""
     totals = matrix.sum(axis=1)
     wide = len(matrix) > 6
@@ -115,9 +121,8 @@ def confusion(matrix: np.ndarray, names: list[str]) -> Html:
         amount = int(matrix[row, column])
         share = amount / totals[row] if totals[row] else 0.0
         shade = math.ceil(share * 10)
-        said = (
-            f"true {names[row]}, predicted {names[column]}: {amount:,} rows, {words.percent(share)} of the true class"
-        )
+        of = f"{words.percent(share)} of the true class"
+        said = f"true {names[row]}, predicted {names[column]}: {amount:,} {thing}s, {of}"
         content = join(
             tag("span", f"{amount:,}" if amount else "·"),
             tag("small", words.percent(share)) if amount and not wide else None,
@@ -129,7 +134,7 @@ def confusion(matrix: np.ndarray, names: list[str]) -> Html:
         "tr",
         tag("th", tag("span", "true ↓ predicted →", class_="muted small"), scope="col"),
         [tag("th", tag("span", named(name, 24)), scope="col", title=name) for name in names],
-        tag("th", "rows", scope="col", class_="n"),
+        tag("th", f"{thing}s", scope="col", class_="n"),
     )
     body = [
         tag(
@@ -140,13 +145,13 @@ def confusion(matrix: np.ndarray, names: list[str]) -> Html:
         )
         for row, name in enumerate(names)
     ]
-    caption = "Confusion matrix: rows of each true class by the class predicted"
+    caption = f"Confusion matrix: {thing}s of each true class by the class predicted"
     whole = tag("table", tag("caption", caption, class_="unseen"), tag("thead", head), tag("tbody", body))
     size = "confusion many" if wide else "confusion"
     return tag("div", whole, class_=f"frame {size}", tabindex="0", role="region", aria_label=caption)
 
 
-def confused(matrix: np.ndarray, names: tuple[str, ...]) -> Html | None:
+def confused(matrix: np.ndarray, names: tuple[str, ...], thing: str = "row") -> Html | None:
     """List the commonest mistakes."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
@@ -162,11 +167,11 @@ def confused(matrix: np.ndarray, names: tuple[str, ...]) -> Html | None:
             )
     if not rows:
         return None
-    head = ["True class", "Predicted", "Rows", "Of the true class"]
+    head = ["True class", "Predicted", f"{thing.capitalize()}s", "Of the true class"]
     return table(head, rows, caption="Commonest mistakes", right=(2, 3), class_="narrow")
 
 
-def classes(matrix: np.ndarray, names: tuple[str, ...], f1: Mapping[str, float | None]) -> Html:
+def classes(matrix: np.ndarray, names: tuple[str, ...], f1: Mapping[str, float | None], thing: str = "row") -> Html:
     """List each class: how many rows, how many found, how many right of those named."""
     found = np.diag(matrix)
     true, named_rows = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -179,30 +184,25 @@ def classes(matrix: np.ndarray, names: tuple[str, ...], f1: Mapping[str, float |
         rows.append([named(name, 60), f"{int(true[i]):,}", *shares, words.number(f1.get(name), -2)])
     head = [
         "Class",
-        "Rows",
+        f"{thing.capitalize()}s",
         "Share",
-        tag("abbr", "Found", title="recall: share of the class's rows that were given this class"),
-        tag("abbr", "Right", title="precision: share of rows given this class that belong to it"),
+        tag("abbr", "Found", title=f"recall: share of the class's {thing}s that were given this class"),
+        tag("abbr", "Right", title=f"precision: share of {thing}s given this class that belong to it"),
         "F1",
     ]
     return table(head, rows, caption="Each class", right=range(1, 6), class_="tall" if len(rows) > 15 else None)
 
 
-def columns(run: Run) -> Html:
-    """List the columns that the networks see."""
-    rows = [[named(c.name, 60), c.kind, _missing(c, run.rows.used), _range(c)] for c in run.table.columns[:MOST_ROWS]]
-    tall = "tall" if len(rows) > 15 else None
-    return table(["Column", "Kind", "Missing", "Values"], rows, caption="Columns used", right=(2,), class_=tall)
-
-
-def _missing(column: ColumnSchema, rows: int) -> object:
+def missing(column: ColumnSchema, rows: int) -> object:
+    """Return how many cells of a column are missing, and the share of rows that is."""
     if not column.missing:
         return tag("span", "–", class_="muted")
     share = words.percent(column.missing / rows) if rows else ""
     return join(f"{column.missing:,}", tag("span", f" {share}", class_="muted small"))
 
 
-def _range(column: ColumnSchema) -> object:
+def values(column: ColumnSchema) -> object:
+    """Return the levels of a column, or its least and greatest cell."""
     if column.kind in ("category", "yes/no"):
         shown = [join(", " if i else "", named(level, 40)) for i, level in enumerate(column.levels[:6])]
         rest = len(column.levels) - 6
@@ -230,7 +230,8 @@ def plan(run: Run) -> Html:
     for name, field in Plan.model_fields.items():
         value = getattr(resolved, name)
         wanted = name in asked.model_fields_set and getattr(asked, name) is not None
-        if name == "data" or (not wanted and value in (None, False, (), {}, "")):
+        empty = value in ((), {}, "") or (not wanted and value in (None, False))
+        if name == "data" or empty:
             continue
         who = tag("strong", "asked") if wanted else tag("span", "chosen", class_="muted")
         rows.append([tag("abbr", tag("code", name), title=field.description), _setting(value), who])
@@ -267,6 +268,7 @@ def networks(run: Run) -> Html:
         ]
         for m in run.members[:most]
     ]
-    head = ["Network", "Fold", "Repeat", "Rows learnt from", "Rows judged", "Epochs", "Weights of epoch", "Ended"]
+    things = f"{words.thing(run).capitalize()}s"
+    head = ["Network", "Fold", "Repeat", f"{things} learnt from", "Judged", "Epochs", "Weights of epoch", "Ended"]
     whole = table(head, rows, caption="Networks", right=range(7), class_="tall" if len(rows) > 15 else None)
     return join(whole, more(len(run.members), most, "networks"))

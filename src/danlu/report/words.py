@@ -183,7 +183,8 @@ def told_apart(run: Run) -> str:
         return ""
     main = run.scores.get(name) or run.test.get(name)
     place = None if main is None else score_place(main)
-    values = f"{metric_value(name, train, place)} on rows learnt from, {metric_value(name, judged, place)} on others"
+    learnt, others = metric_value(name, train, place), metric_value(name, judged, place)
+    values = f"{learnt} on {thing(run)}s learnt from, {others} on others"
     return f"{metric_name(name)} {values}"
 
 
@@ -278,6 +279,45 @@ def listed(names: list[str], most: int = 6) -> str:
     """
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def thing(run: Run) -> str:
+    """Return what a model learns from: a row of a table, or an image."""
+    return "row" if run.table.image is None else "image"
+
+
+def name_of_test(run: Run) -> str:
+    """Return what a model is tested on."""
+    return "test table" if run.table.image is None else "test images"
+
+
+def in_sentence(metric: str) -> str:
+    """Return a metric's name inside a sentence.
+
+    >>> in_sentence("rmse"), in_sentence("log-loss")
+    ('RMSE', 'log-loss')
+    """
+    name = metric_name(metric)
+    return name[0].lower() + name[1:] if name[1:2].islower() else name
+
+
+def both(names: list[str]) -> str:
+    """Join names with commas, the last one with "and".
+
+    >>> both(["a"]), both(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def plain_cut(name: str, most: int) -> str:
+    """Return a name for a chart, cut where it is long.
+
+    >>> plain_cut("median_house_value", 10), plain_cut("", 10)
+    ('median_ho…', '(empty)')
+    """
+    text = name.strip() or "(empty)"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def convolutions(spec: NetworkSpec) -> str:

@@ -68,6 +68,7 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
             "batch_norm",
             "layer_norm",
             "bins",
+            "neighbours",
             "copies",
             "init",
             "init_bias",
@@ -75,6 +76,7 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
         ):
             del open_[name]
     open_["loss"] = "mse" if facts.task == "regression" else "cross-entropy"
+    open_ |= _effort(plan, open_, plain=plain)
     if plan.dtype == "float64":
         open_.pop("precision", None)
     filled = {name: value for name, value in open_.items() if getattr(plan, name) is None}
@@ -86,6 +88,28 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
     return resolved
 
 
+QUICK = 0.4
+"""Part of the recipe's epochs that a quick fit trains."""
+
+
+def _effort(plan: Plan, open_: dict[str, Any], *, plain: bool) -> dict[str, Any]:
+    """Return the epochs and repeats of a quick fit, and of the first training where there is a budget.
+
+    Raises:
+        PlanError: an effort is asked of a network that is named, whose settings are plain PyTorch's.
+    """
+    if plain and plan.effort is not None:
+        raise PlanError(
+            "`effort` is the recipe's, for net auto",
+            f"got effort {plan.effort} and a network that is named",
+            "Leave it out, or give --epochs and --repeats.",
+        )
+    first = plan.budget is not None and plan.holdout != 0
+    if plain or not (plan.effort == "quick" or first):
+        return {}
+    return {"epochs": max(1, round(QUICK * open_["epochs"])), "repeats": 1}
+
+
 def _plain(plan: Plan) -> dict[str, Any]:
     """Return plain PyTorch's choices."""
     optimizer = plan.optimizer or "adam"
@@ -95,6 +119,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "batch_norm": (),
         "layer_norm": False,
         "bins": 0,
+        "neighbours": (),
         "copies": 1,
         "dropout": 0.0,
         "init": "default",
@@ -131,6 +156,7 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
         "batch_norm": (),
         "layer_norm": facts.rows >= 10_000,
         "bins": _bins(facts),
+        "neighbours": (),
         "copies": 1,
         "dropout": 0.1 if numeric else 0.3,
         "init": "default",
@@ -187,9 +213,15 @@ def _judging(plan: Plan, facts: Facts, *, plain: bool) -> dict[str, Any]:
     if not plain:
         one_way = plan.holdout is not None
         ordered = plan.time is not None or plan.fold_column is not None
-        few = facts.rows < (1000 if facts.task == "regression" else 10_000)
-        choice["repeats"] = 5 if one_way else 3 if few and not ordered else 1
+        choice["repeats"] = 5 if one_way else 1 if ordered else _repeats(facts)
     return choice
+
+
+def _repeats(facts: Facts) -> int:
+    """Return how often the rows are divided anew: the fewer there are, the more one division is chance."""
+    if facts.rows >= 10_000:
+        return 1
+    return 3 if facts.task == "classification" or facts.rows < 1000 else 2
 
 
 def _check_loss(plan: Plan, resolved: Plan, facts: Facts) -> None:
@@ -210,9 +242,11 @@ def _check_loss(plan: Plan, resolved: Plan, facts: Facts) -> None:
         raise PlanError(
             "`loss` binary-cross-entropy needs two classes", f"got {facts.classes}", "Use --loss cross-entropy."
         )
-    if plan.scale_target == "standard" and (LINKS[name] != "identity" or facts.task == "classification"):
+    if plan.scale_target in ("standard", "log", "mixed") and (
+        LINKS[name] != "identity" or facts.task == "classification"
+    ):
         raise PlanError(
-            "`scale_target` standard needs a loss on numbers such as mse",
+            f"`scale_target` {plan.scale_target} needs a loss on numbers such as mse",
             f"got {name}",
             "Leave `scale_target` out, or use --scale-target none.",
         )

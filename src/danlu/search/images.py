@@ -36,7 +36,10 @@ def of_images(plan: Plan, rows: int, image: tuple[int, int, int] | None, *, plai
         raise PlanError(
             "`scale` of images is unit, standard or none", "got robust", "Use --scale unit: pixels divided by 255."
         )
-    open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "bins": 0, "copies": 1, "epochs": 10, "augment": ()}
+    if plan.neighbours:
+        raise PlanError("`neighbours` are looked for in columns", "got images", "Leave it out.")
+    open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "epochs": 10, "augment": ()}
+    open_ |= {"bins": 0, "neighbours": (), "copies": 1}
     if plan.folds is None and plan.holdout is None:
         open_["folds"], open_["holdout"] = None, HOLDOUT
     if convolutional:

@@ -2,12 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from danlu.core.plan import Plan
-from danlu.search.defaults import Facts, epochs_of, is_plain
+from danlu.search.defaults import Facts, epochs_of, is_plain, recipe
 
 LONG_STEPS, LONG_DROPOUT = 2500, 0.15
 MOST_ROWS = 150_000
 """Where there are more rows, the recipe's least number of epochs is a long training already."""
+
+BEST_EPOCHS, BEST_DROPOUT = 1.75, 0.2
+"""Where the best is asked for, regression is also trained so many times longer, with this dropout: california 45,604 to
+45,326 on held-out rows, at a smaller rate."""
+SHORT, SHORT_DROPOUT, SIMPLE_ROWS = 0.15, 0.3, 5000
+"""Of few rows much may be noise: below `SIMPLE_ROWS` numbers are also learnt in this part of the epochs with this
+dropout, and by networks without hidden layers. Two splits of scikit-learn's diabetes, rmse over deviation of held-out
+rows: 0.834 and 0.850, short 0.775 and 0.756, ridge 0.791 and 0.764."""
+LOG_ROWS, SKEWED = 10_000, 1.0
+"""Up to so many rows the logarithm of a target with this skewness is tried: on held-out rows ames 19,145 and 18,521,
+diamonds 536 and 532, boston 2.33 and 2.32, bike 32.5 and 34.8. Of more rows only where the best is asked for."""
+BEST_REPEATS = 3
+"""Times as many networks at most where the best is asked for: california 42,567 to 42,382 on held-out rows."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What a fit climbs, as far as its effort and its budget go: the recipe's own setting, a contest with others, and
+    then so many repeats."""
+
+    normal: Plan
+    contested: bool
+    repeats: tuple[int, ...]
+    logged: bool = False
+    """Whether the logarithm of a skewed target is tried too."""
+
+
+def ladder(plan: Plan, facts: Facts) -> Ladder:
+    """Return what an effort means; with a budget alone it is the best that there is time for.
+
+    >>> facts = Facts(rows=20_000, task="regression", numbers=8)
+    >>> ladder(Plan(), facts).repeats, ladder(Plan(effort="best"), facts).repeats
+    ((1,), (1, 3))
+    """
+    effort = plan.effort or ("best" if plan.budget is not None and not is_plain(plan) else "normal")
+    first = plan.model_copy(update={"budget": None})
+    normal = recipe(first if effort == "quick" or is_plain(plan) else first.model_copy(update={"effort": None}), facts)
+    own = normal.repeats or 1
+    ordered = plan.fold_column is not None or plan.time is not None or plan.repeats is not None or is_plain(plan)
+    more = (BEST_REPEATS * own,) if effort == "best" and not ordered else ()
+    free = facts.task == "regression" and plan.scale_target is None and plan.loss is None and not is_plain(plan)
+    logged = free and (effort == "best" or facts.rows <= LOG_ROWS)
+    return Ladder(normal, effort != "quick" and plan.holdout != 0, (own, *more), logged)
+
+
+def shorter(plan: Plan, resolved: Plan, facts: Facts) -> Plan | None:
+    """Return the resolved plan of a short training, where there are few rows of a numeric target.
+
+    >>> facts = Facts(rows=400, task="regression", numbers=10)
+    >>> short = shorter(Plan(), recipe(Plan(), facts), facts)
+    >>> short.epochs, short.dropout
+    (15, 0.3)
+    """
+    if facts.task != "regression" or not may_be_simpler(plan, facts):
+        return None
+    epochs = max(5, round(SHORT * (resolved.epochs or 1)))
+    return resolved.model_copy(update={"epochs": epochs, "dropout": SHORT_DROPOUT})
+
+
+def may_be_simpler(plan: Plan, facts: Facts) -> bool:
+    """Return whether simpler networks are tried: there are few rows, and the user has settled nothing of it."""
+    open_ = facts.image is None and not is_plain(plan) and (plan.copies or 1) == 1 and plan.holdout != 0
+    return open_ and facts.rows < SIMPLE_ROWS and not _settled(plan)
+
+
+def _settled(plan: Plan) -> bool:
+    settled = (plan.epochs, plan.dropout, plan.early_stopping, plan.lr, plan.optimizer, plan.schedule)
+    return any(value is not None for value in settled)
+
+
+def skewed(target_NC: np.ndarray) -> bool:
+    """Return whether all targets are positive and skewed to the right, and their logarithms much less.
+
+    >>> rng = np.random.default_rng(0)
+    >>> skewed(rng.lognormal(size=(500, 1))), skewed(rng.normal(9, 1, size=(500, 1)))
+    (True, False)
+    """
+    if not len(target_NC) or target_NC.min() <= 0:
+        return False
+    plain, logs = _skewness(target_NC), _skewness(np.log(target_NC))
+    return bool((plain > SKEWED).all() and (np.abs(logs) < plain / 2).all())
+
+
+def _skewness(value_NC: np.ndarray) -> np.ndarray:
+    centred = value_NC - value_NC.mean(axis=0)
+    return (centred**3).mean(axis=0) / np.maximum(centred.std(axis=0) ** 3, 1e-300)
 
 
 def rivals(plan: Plan, resolved: Plan, facts: Facts) -> tuple[Plan, ...]:
@@ -22,10 +112,14 @@ def rivals(plan: Plan, resolved: Plan, facts: Facts) -> tuple[Plan, ...]:
     >>> [(r.epochs, r.dropout) for r in rivals(Plan(), recipe(Plan(), facts), facts)]
     [(100, 0.15)]
     """
-    settled = (plan.epochs, plan.dropout, plan.early_stopping, plan.lr, plan.optimizer, plan.schedule)
-    open_ = facts.task == "classification" and facts.image is None and not is_plain(plan)
-    if not open_ or any(value is not None for value in settled) or plan.holdout == 0 or facts.rows > MOST_ROWS:
+    best = plan.effort == "best" or (plan.budget is not None and plan.effort is None)
+    numeric = facts.task == "regression"
+    open_ = (best or not numeric) and facts.image is None and not is_plain(plan)
+    if not open_ or _settled(plan) or plan.holdout == 0 or facts.rows > MOST_ROWS:
         return ()
+    if numeric:
+        epochs = round(BEST_EPOCHS * (resolved.epochs or 1))
+        return (resolved.model_copy(update={"epochs": epochs, "dropout": BEST_DROPOUT}),)
     assert isinstance(resolved.batch_size, int)
     epochs = epochs_of(LONG_STEPS, resolved.batch_size, facts.rows)
     if epochs <= 1.5 * (resolved.epochs or 1):

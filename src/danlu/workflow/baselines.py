@@ -100,7 +100,7 @@ def _few_levels(codes_NQ: np.ndarray, layout: FeatureLayout) -> tuple[torch.Tens
             place[2 + np.argsort(-counts, kind="stable")[:MOST_LEVELS]] = np.arange(2, slots)
             codes[:, position] = place[codes[:, position]]
         columns.append(CodeColumn(name=column.name, slots=slots))
-    return torch.from_numpy(codes), layout.model_copy(update={"codes": tuple(columns), "bins": 0})
+    return torch.from_numpy(codes), layout.plain().model_copy(update={"codes": tuple(columns)})
 
 
 def _inputs(

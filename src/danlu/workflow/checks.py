@@ -173,7 +173,7 @@ def _ending(trial: Trial, trained: Trained, alive: list[MemberRecord]) -> Ending
     member = alive[0]
     rows = torch.from_numpy(trial.folds.train[member.fold][:ENDING_ROWS]).to(matrices.x_NF.device)
     preparation = trial.preparation.pick([member.fold])
-    x_BF = preparation.prepare(matrices.x_NF[rows][None], matrices.codes_NQ[rows][None]).x_KBD[0].cpu()
+    x_BF = preparation.prepare(matrices.x_NF[rows][None], matrices.codes_NQ[rows][None], rows[None]).x_KBD[0].cpu()
     own = network.member(trained.weights_MP[member.index].cpu(), trained.state_MS[member.index].cpu())
     found = ending(own, x_BF)
     if found is None or network.spec.link != "identity":

@@ -25,19 +25,23 @@ from danlu.networks.build import describe, make_network
 from danlu.networks.custom import Custom, find
 from danlu.population import Trained
 from danlu.population.processes import agreed
-from danlu.search import Facts, recipe, rivals
+from danlu.search import Facts, recipe
 from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
+from danlu.workflow.challenges import challenges
 from danlu.workflow.checks import check, found
 from danlu.workflow.contest import contest
+from danlu.workflow.explained import explain
 from danlu.workflow.gallery import images_shown
+from danlu.workflow.given import NOTHING, Given, Start
 from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import Judged, Tested, judge, judge_test
 from danlu.workflow.learning_curve import learning_curve
 from danlu.workflow.material import gather
 from danlu.workflow.model import Model
-from danlu.workflow.own import own_notes, take_class, with_dropout
+from danlu.workflow.own import own_notes, take_class, take_loss, with_dropout
 from danlu.workflow.sizes import sizes
+from danlu.workflow.stages import announced, staged
 from danlu.workflow.sure import Sure, how_sure
 from danlu.workflow.training import Listener, Shipped, Stop, Trial
 
@@ -66,6 +70,7 @@ def fit(
     test: Any = None,
     on_progress: Listener = None,
     stop: Stop = None,
+    given: Given = NOTHING,
     **settings: Any,
 ) -> Model:
     """Train and judge networks on a table, and return a model that predicts.
@@ -79,8 +84,10 @@ def fit(
         test: a table that is scored once, at the end; anything that `data` may be.
         on_progress: called with `Progress` records, a few times a second.
         stop: asked often; once it says True, training ends and the best so far is kept. By default Ctrl-C.
+        given: what only a caller in Python can give: a division of the rows.
         settings: fields of `danlu.Plan`, e.g. `folds=10, hidden=(256, 128)`; `net` may be a class or function of your
-            own, which is called with the numbers of inputs and outputs and returns a `torch.nn.Module`.
+            own, which is called with the numbers of inputs and outputs and returns a `torch.nn.Module`; `loss` may
+            be a function of outputs and scaled targets `[B, C]` (or classes `[B]`) that gives a number for each row.
 
     Raises:
         PlanError: settings out of range, or against each other.
@@ -93,35 +100,37 @@ def fit(
     (2,)
     """
     custom, settings = take_class(settings)
+    given, settings = take_loss(settings, given)
     plan = _plan(plan, data, target, test, settings)
     called = model_name(data) if isinstance(data, str | Path) else "model"
     with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped, agreed():
         custom = custom or find(plan.net)
-        return _walk(data, plan.test if test is None else test, plan, name or called, on_progress, stopped, custom)
+        tested = plan.test if test is None else test
+        return _walk(data, tested, plan, name or called, on_progress, stopped, custom, given)
 
 
 def _walk(
-    data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, stop: Stop, custom: Custom | None
+    data: Any, test: Any, plan: Plan, name: str, on_progress: Listener, stop: Stop, custom: Custom | None, given: Given
 ) -> Model:
     """Go the whole way, a call a stage."""
-    clock = Clock()
+    clock, budget = Clock(), given.budget(plan.budget)
     say = on_progress or (lambda _: None)
     say(Progress(stage="reading"))
-    material = gather(data, plan, test)
+    material = gather(data, plan, test, given.schema)
     clock.lap("read")
 
     examined, schema = material.examined, material.examined.schema
     facts = _facts(examined)
-    resolved = recipe(plan, facts)
-    folds = divide(examined, resolved)
+    resolved = recipe(plan, facts) if given.start is None else given.start.plan(plan)
+    folds = divide(examined, resolved, given.pairs)
     chosen = sizes(examined, folds, resolved.seed) if plan.learning_curve else None
-    network, resolved = _built(plan, resolved, schema, custom)
-    trial = Trial.prepare(network, material, folds, resolved)
+    network, resolved = _built(plan, resolved, schema, custom, given.start)
+    trial = announced(Trial.prepare(network, material, folds, resolved, given), material, name, say)
     clock.lap("prepare")
 
-    others = [_built(plan, rival, schema, custom) for rival in rivals(plan, resolved, facts)]
-    trial, trained, setting = contest(trial, others, on_progress, stop)
-    shipped = trial.ship(trained, on_progress, stop)
+    others = challenges(plan, resolved, facts, schema) if given.start is None else []
+    trial, trained, setting = contest(trial, others, on_progress, stop, budget)
+    shipped = trial.ship(trained, staged(on_progress, "refit"), stop)
     cut_short = bool(resolved.refit) and not shipped.refitted
     clock.lap("train")
 
@@ -129,11 +138,13 @@ def _walk(
     judged, tested, sure, scored = _judged(trial, trained, shipped)
     pictures = images_shown(trial, shipped, judged, tested) | tested.arrays(trial.test_target, judged)
     clock.lap("judge")
+    explained, drawn = explain(trial, trained, shipped, judged)
+    clock.lap("explain")
     growth, growth_notes = learning_curve(trial, trained, judged, chosen, on_progress, stop)
     clock.lap("learning_curve" if chosen is not None else "judge")
 
     judging_notes = (*judged.settled.notes, *sure.notes, *growth_notes)
-    notes = (*material.notes, *folds.notes, *own_notes(network), *setting, *shipped.notes, *judging_notes)
+    notes = (*material.notes, *folds.notes, *own_notes(network, given), *setting, *shipped.notes, *judging_notes)
     run = Run(
         name=name,
         version=__version__,
@@ -153,13 +164,15 @@ def _walk(
         refitted=len(shipped.indices) if shipped.refitted else 0,
         **scored,
         learning_curve=growth,
+        explained=explained,
         inferred=(*notes, *_task_note(plan, schema.target), *_refit_note(cut_short)),
         seconds=clock.seconds,
         machine=trial.machine,
         interrupted=trained.interrupted or cut_short,
     )
     tensors = shipped.tensors() | sure.tensors()
-    return Model(run, tensors, trained.curves | judged.arrays(examined.target) | pictures, custom)
+    arrays = trained.curves | judged.arrays(examined.target) | pictures | drawn
+    return Model(run, tensors, arrays, custom, trial.ended(trained))
 
 
 def _judged(trial: Trial, trained: Trained, shipped: Shipped) -> tuple[Judged, Tested, Sure, dict[str, Any]]:
@@ -190,9 +203,14 @@ def _facts(examined: Examined) -> Facts:
     return Facts(len(examined.kept), target.task, len(target.classes), numbers, shape)
 
 
-def _built(plan: Plan, resolved: Plan, schema: Schema, custom: Custom | None) -> tuple[Network, Plan]:
+def _built(
+    plan: Plan, resolved: Plan, schema: Schema, custom: Custom | None, start: Start | None = None
+) -> tuple[Network, Plan]:
     """Return the network that a resolved plan asks for, and the plan with the rate of dropout that it has."""
-    features = layout(schema, onehot_most=None if is_plain(plan) else ONEHOT_MOST, bins=resolved.bins or 0)
+    if start is not None:
+        return make_network(start.spec, custom, resolved.dtype), resolved
+    most = None if is_plain(plan) else ONEHOT_MOST
+    features = layout(schema, onehot_most=most, bins=resolved.bins or 0, neighbours=resolved.neighbours or ())
     network = make_network(describe(resolved, features, schema.target, custom), custom, resolved.dtype)
     return network, with_dropout(resolved, network)
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from danlu.core.errors import DataError, PlanError
 from danlu.core.plan import Plan
-from danlu.core.records import Note, Rows
-from danlu.data import Examined, ReadOptions, Target, conform, examine, read
+from danlu.core.records import Note, Rows, Schema
+from danlu.data import Examined, ReadOptions, Target, conform, examine, examine_again, read
 from danlu.data.images import (
     ImageOptions,
     conform_images,
@@ -43,25 +43,28 @@ class Material:
         return self.examined.rows.model_copy(update={"test": test})
 
 
-def gather(source: Any, plan: Plan, test: Any = None) -> Material:
+def gather(source: Any, plan: Plan, test: Any = None, schema: Schema | None = None) -> Material:
     """Read, check and encode what to learn from, and what to test on where there is that.
+
+    With a schema a table becomes what it says, as others before: training goes on.
 
     Raises:
         PlanError: the test part is to be watched, and there is none; metric or class weights do not fit the target.
         DataError: it cannot be read or learnt from.
         SchemaError: what to test on does not fit the other.
     """
-    material = _images(source, plan, test) if is_images(source, images=plan.images) else _table(source, plan, test)
+    images = is_images(source, images=plan.images)
+    material = _images(source, plan, test) if images else _table(source, plan, test, schema)
     if plan.watch_test and material.test is None:
         raise PlanError("`watch_test` needs a test table", "got none", "Give `test` too.")
     check_target(material.examined, plan)
     return material
 
 
-def _table(source: Any, plan: Plan, test: Any) -> Material:
+def _table(source: Any, plan: Plan, test: Any, schema: Schema | None) -> Material:
     options = ReadOptions.from_plan(plan)
     raw = read(source, options)
-    examined = examine(raw, plan)
+    examined = examine(raw, plan) if schema is None else examine_again(raw, plan, schema)
     encoded = encode(examined.table, examined.schema, plan.dtype)
     notes = [*raw.notes, *examined.notes]
     if test is None:

@@ -15,6 +15,7 @@ from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
 from danlu.data.images import ImageOptions, ImageSet, conform_images
 from danlu.networks.custom import Custom, find
+from danlu.workflow.given import Start
 
 _SEEN = "these are the rows learnt from: the networks have seen them, and the score is too good"
 
@@ -35,10 +36,12 @@ class Model:
         tensors: Mapping[str, torch.Tensor],
         arrays: Mapping[str, np.ndarray],
         custom: Custom | None = None,
+        ended: Start | None = None,
     ) -> None:
-        self.run = run
+        self.run, self.ended = run, ended
         self.tensors = dict(tensors)
         self.arrays = arrays
+        self.custom = custom
         self._loaded = Loaded(run, self.tensors, arrays)
         # Without its class a model can still be shown, and its page be drawn.
         ready = run.network.module is None or custom is not None
@@ -181,6 +184,15 @@ class Model:
 
         return write_page(self.run, self.arrays, Path(path or f"{self.run.name}.html"), force=force)
 
+    def history(self) -> dict[str, list[Any]]:
+        """Return all curves as one tidy table, a row a point: `pandas.DataFrame(model.history())`.
+
+        Columns: member, fold, repeat, epoch, metric, part (train, judged, watched or test), value.
+        """
+        from danlu.workflow.history import history  # noqa: PLC0415  only who asks needs it
+
+        return history(self.run, self.arrays)
+
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model to a folder that holds data only, whole or not at all, and return its path.
 
@@ -201,6 +213,11 @@ class Model:
         """Return a table as the matrices that `to_torch()` takes: numbers `[N, F]` and codes `[N, Q]`."""
         encoded, _ = self._predictor.encode(self.read(data))
         return torch.from_numpy(encoded.x), torch.from_numpy(encoded.codes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was learnt; what predicts is made anew from it. Danlu itself never loads a pickle."""
+        arrays = {name: np.asarray(array) for name, array in self.arrays.items()}
+        return Model, (self.run, self.tensors, arrays, self.custom, self.ended)
 
     def __repr__(self) -> str:
         run, target = self.run, self.run.table.target

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from danlu.core.errors import PlanError
 from danlu.core.nets import IN_PYTHON
@@ -11,6 +14,9 @@ from danlu.core.records import Note
 from danlu.networks import Network
 from danlu.networks.custom import Custom, find
 from danlu.networks.modules import ModuleNetwork
+from danlu.population.losses import Loss
+from danlu.population.own_loss import name_of, own_loss, try_loss
+from danlu.workflow.given import NOTHING, Given
 
 
 def take_class(settings: dict[str, Any]) -> tuple[Custom | None, dict[str, Any]]:
@@ -25,6 +31,26 @@ def take_class(settings: dict[str, Any]) -> tuple[Custom | None, dict[str, Any]]
     custom = find(net)
     assert custom is not None
     return custom, settings | {"net": custom.name + IN_PYTHON}
+
+
+def take_loss(settings: dict[str, Any], given: Given) -> tuple[Given, dict[str, Any]]:
+    """Return the loss among keyword settings, if it is a function and no text, with what else was given."""
+    loss = settings.get("loss")
+    if not callable(loss):
+        return given, settings
+    return replace(given, loss=loss), {name: value for name, value in settings.items() if name != "loss"}
+
+
+def loss_of(given: Given, network: Network, target: torch.Tensor) -> Loss | None:
+    """Return the user's own loss, tried on some targets as the networks' outputs are; None where there is none.
+
+    Raises:
+        PlanError: the function is no loss.
+    """
+    if given.loss is None:
+        return None
+    try_loss(given.loss, network.spec.outputs, target[:8].cpu() if target.dim() == 1 else target[:8].cpu().float())
+    return own_loss(given.loss, scaled=network.spec.link == "identity")
 
 
 def with_dropout(resolved: Plan, network: Network) -> Plan:
@@ -46,8 +72,11 @@ def with_dropout(resolved: Plan, network: Network) -> Plan:
     return resolved
 
 
-def own_notes(network: Network) -> tuple[Note, ...]:
-    """Say how a user's class was called, and what its trial found."""
+def own_notes(network: Network, given: Given = NOTHING) -> tuple[Note, ...]:
+    """Say how a user's class was called, and what its trial found; and that the loss is the user's own."""
+    if given.loss is not None:
+        text = f"{name_of(given.loss)}, a function of your own, in the place of the one by name"
+        return (Note(topic="loss", text=text), *own_notes(network))
     if not isinstance(network, ModuleNetwork) or network.spec.module is None:
         return ()
     layout = network.spec.layout

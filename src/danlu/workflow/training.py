@@ -17,9 +17,11 @@ from danlu.data import Examined, Folds, Target, watched
 from danlu.judging.metrics import curve_metric
 from danlu.networks import Network, Preparation
 from danlu.networks.preparation import as_tensor
-from danlu.population import Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
+from danlu.population import Begun, Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
 from danlu.population.losses import make_loss
+from danlu.workflow.given import NOTHING, Given, Start
 from danlu.workflow.material import Material, stack
+from danlu.workflow.own import loss_of
 from danlu.workflow.weighting import class_weights
 
 Listener = Callable[[Progress], None] | None
@@ -59,11 +61,12 @@ class Trial:
     folds: Folds
     test_target: Target | None
     machine: dict[str, str]
+    given: Given = NOTHING
 
     @classmethod
-    def prepare(cls, network: Network, material: Material, folds: Folds, plan: Plan) -> Trial:
+    def prepare(cls, network: Network, material: Material, folds: Folds, plan: Plan, given: Given = NOTHING) -> Trial:
         """Put the data on the device once, and learn each fold's preparation from its training rows."""
-        device = devices.resolve(plan.device)
+        device, start = devices.resolve(plan.device), given.start
         if plan.precision is None and plan.dtype == "float32":
             plan = plan.model_copy(update={"precision": choose_precision(network.spec, device)})
         test, examined = material.test, material.examined
@@ -80,16 +83,18 @@ class Trial:
             y=torch.tensor(truth, device=device),  # copied: columns of the reader cannot be written to
             weight_N=None if weight is None else torch.tensor(weight, device=device, dtype=dtype),
             class_weight_N=None if of_class is None else torch.tensor(of_class[truth], device=device, dtype=dtype),
+            loss=loss_of(given, network, torch.tensor(truth)),
         )
         return cls(
             plan=plan,
             network=network,
-            preparation=_learn(network, matrices, folds, dtype),
+            preparation=_learn(network, matrices, folds, dtype) if start is None else start.preparation.to(device),
             matrices=matrices,
             examined=examined,
             folds=folds,
             test_target=material.test_target,
             machine=devices.facts(device, torch.get_num_threads()),
+            given=given,
         )
 
     @property
@@ -117,6 +122,10 @@ class Trial:
         )
         return replace(self, folds=folds, preparation=_learn(self.network, self.matrices, folds, self.dtype))
 
+    def relearnt(self) -> Trial:
+        """Return the trial with a preparation for its network, where that has other inputs than before."""
+        return replace(self, preparation=_learn(self.network, self.matrices, self.folds, self.dtype))
+
     def first_repeat(self) -> Trial:
         """Return the trial of the folds of the first repeat alone."""
         folds, own = self.folds, [k for k, repeat in enumerate(self.folds.repeat) if repeat == self.folds.repeat[0]]
@@ -134,6 +143,8 @@ class Trial:
         """Return the rows that each fold's members learn from, and those that early stopping watches, if it does."""
         if not self.plan.early_stopping:
             return self.folds.train, None
+        if self.given.stop_on_test and self.test_rows is not None:
+            return self.folds.train, (self.test_rows,) * len(self.folds.train)
         special = self.examined.special
         parts = [
             watched(rows, seed=self.plan.seed, groups=special.get("group"), times=special.get("time"))
@@ -157,6 +168,8 @@ class Trial:
         )
         device, dtype = self.matrices.x_NF.device, self.dtype
         members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
+        if self.given.keep:
+            members = members.after(Begun() if self.given.start is None else self.given.start.begun)
         metric = curve_metric(self.examined.target.schema, self.plan.metric)
         shelf = Shelf(self.matrices, self.preparation, scaled=make_loss(self.plan.loss or "mse").scaled)
         return train_spread(
@@ -169,6 +182,14 @@ class Trial:
             on_progress=on_progress,
             stop=stop,
         )
+
+    def ended(self, trained: Trained) -> Start | None:
+        """Return where training ended, where that is to be kept."""
+        if not self.given.keep:
+            return None
+        epochs = max(member.epochs for member in trained.members)
+        begun = Begun(epochs, trained.weights_MP, trained.state_MS, trained.slots)
+        return Start(self.examined.schema, self.network.spec, self.plan, self.preparation, begun)
 
     def ship(self, trained: Trained, on_progress: Listener, stop: Stop) -> Shipped:
         """Return the members that predict: those trained, or with `refit` new ones on all rows.
@@ -208,12 +229,13 @@ def _learn(network: Network, matrices: Matrices, folds: Folds, dtype: torch.dtyp
     learnt = Preparation.fit(
         matrices.x_NF.cpu(),
         matrices.codes_NQ.cpu(),
-        matrices.y.cpu() if matrices.y.is_floating_point() else None,
+        matrices.y.cpu(),
         folds.train,
         spec.layout,
         spec.scale,
         spec.scale_target,
         dtype,
         None if weight is None else weight.cpu(),
+        [repeat % 2 == 1 for repeat in folds.repeat] if spec.scale_target == "mixed" else None,
     )
     return learnt.to(device)

@@ -11,23 +11,26 @@ from danlu.judging import metrics_for
 
 
 def check_target(examined: Examined, plan: Plan) -> None:
-    """Refuse a metric or class weights that the target cannot have.
+    """Refuse a metric, class weights or a logarithm that the target cannot have.
 
     Raises:
-        PlanError: they do not fit the task, a class is unknown, or a target is below 0 for rmsle.
+        PlanError: they do not fit the task, a class is unknown, or a target is below 0 for rmsle or
+            not above 0 for its logarithm.
     """
     target = examined.schema.target
     metrics_for(target, plan.metric)
     class_weights(examined, plan)
-    if plan.metric == "rmsle":
+    logged = plan.scale_target in ("log", "mixed") and target.task == "regression"
+    if plan.metric == "rmsle" or logged:
         least_C = np.asarray(examined.target.values).min(axis=0)
         place = int(least_C.argmin())
-        if least_C[place] < 0:
+        has = f"`{target.names[place]}` has {least_C[place]:g}"
+        if logged and least_C[place] <= 0:
             raise PlanError(
-                "`metric` rmsle needs targets of at least 0",
-                f"`{target.names[place]}` has {least_C[place]:g}",
-                "Use --metric rmse or mae.",
+                f"`scale_target` {plan.scale_target} needs targets above 0", has, "Use --scale-target standard."
             )
+        if least_C[place] < 0:
+            raise PlanError("`metric` rmsle needs targets of at least 0", has, "Use --metric rmse or mae.")
 
 
 def class_weights(examined: Examined, plan: Plan) -> np.ndarray | None:

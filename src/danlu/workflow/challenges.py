@@ -1,0 +1,168 @@
+"""What may be better than the recipe's first setting, and has to show it on the folds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from danlu.core.nets import is_own
+from danlu.core.plan import Plan
+from danlu.core.records import Schema, TargetSchema
+from danlu.data import divide
+from danlu.features import add_neighbours
+from danlu.networks.build import make_network
+from danlu.population import Trained
+from danlu.search import Alike, Facts, alike, ladder, may_be_simpler, may_have_neighbours, rivals, shorter, skewed
+from danlu.workflow.contest import Challenge, Rival, work_of
+from danlu.workflow.judge import unseen_predictions
+from danlu.workflow.training import Trial
+
+WORTH = 1.3
+"""Times as many epochs are worth a training."""
+FEWER = 0.6
+"""Part of the epochs that numbers take with neighbours: california held 42,295 with 24 epochs, 42,346 with 48."""
+
+
+def challenges(plan: Plan, resolved: Plan, facts: Facts, schema: Schema) -> list[Challenge]:
+    """Return what the first setting has to hold against, by the effort that is asked for.
+
+    Arguments:
+        plan: what the user asked for.
+        resolved: with all settings that the first training has.
+        facts: of the table.
+        schema: of the table.
+    """
+    steps = ladder(plan, facts)
+    if not steps.contested or is_own(plan.net):
+        return []
+    found = [with_neighbours(plan, schema)] if may_have_neighbours(plan, facts) else []
+    found += [logged] if steps.logged else []
+    short = shorter(plan, steps.normal, facts)
+    found += [] if short is None else [longer(short, whole=True)]
+    found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
+    found += [longer(steps.normal)] if resolved.epochs != steps.normal.epochs else []
+    found += [longer(rival) for rival in rivals(plan, steps.normal, facts)]
+    return found + [repeated(count) for count in steps.repeats if count > (resolved.repeats or 1)]
+
+
+def longer(plan: Plan, *, whole: bool = False) -> Challenge:
+    """Return the challenge by the epochs and the dropout of another plan; by fewer epochs where that is all there is
+    time for, but not by few more. `whole`: with all repeats at once, where one costs little and may be chance."""
+
+    def challenge(trial: Trial, _trained: Trained, most: float) -> Rival | None:
+        first = trial.first_repeat()
+        if not trial.network.spec.hidden and trial.network.spec.conv is None:
+            return None
+        epochs, own = int(min(plan.epochs or 1, most / (work_of(first) / (trial.plan.epochs or 1)))), trial.plan
+        resolved = own.model_copy(update={"epochs": epochs, "dropout": plan.dropout})
+        if own == resolved or (epochs < (plan.epochs or 1) and epochs < WORTH * (own.epochs or 1)):
+            return None
+        spec = trial.network.spec.model_copy(update={"dropout": plan.dropout})
+        other = replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved)
+        name, known = (f"{p.epochs} epochs, dropout {p.dropout:g}" for p in (resolved, own))
+        work = work_of(other if whole else other.first_repeat())
+        return Rival(lambda: other, name, known, work, whole=whole)
+
+    return challenge
+
+
+def linear(plan: Plan) -> Challenge:
+    """Return the challenge by networks without hidden layers, bins and neighbours, trained as long as a plan says: of
+    few rows a straight line may be the best."""
+
+    def challenge(trial: Trial, _trained: Trained, _most: float) -> Rival | None:
+        # The robust scale bends what is far out: no straight line would be left.
+        change = {"hidden": (), "layer_norm": False, "dropout": 0.0, "scale": "standard"}
+        spec = trial.network.spec.model_copy(update=change | {"layout": trial.network.spec.layout.plain()})
+        resolved = trial.plan.model_copy(update=change | {"epochs": plan.epochs, "bins": 0, "neighbours": ()})
+
+        def make() -> Trial:
+            return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
+
+        work = work_of(trial) * (plan.epochs or 1) / (trial.plan.epochs or 1)
+        return Rival(make, "networks without hidden layers", "with them", work, whole=True)
+
+    return challenge
+
+
+def logged(trial: Trial, _trained: Trained, _most: float) -> Rival | None:
+    """Challenge by networks that learn the logarithm of the target, where that is positive and skewed to the right: in
+    every other repeat, where there are repeats. Networks of both kinds together are better than either."""
+    values_NC = trial.examined.target.values.reshape(len(trial.examined.target.values), -1)
+    if not skewed(values_NC):
+        return None
+    several = len(set(trial.folds.repeat)) > 1
+    change = {"scale_target": "mixed" if several else "log"}
+    spec, resolved = trial.network.spec.model_copy(update=change), trial.plan.model_copy(update=change)
+
+    def make() -> Trial:
+        return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
+
+    name = "the logarithm of the target" + (" in every other repeat" if several else "")
+    return Rival(make, name, "the target itself", work_of(trial), whole=True)
+
+
+def repeated(repeats: int) -> Challenge:
+    """Return the challenge by the same setting on more divisions into folds: more networks predict together."""
+
+    def challenge(trial: Trial, _trained: Trained, _most: float) -> Rival:
+        resolved = trial.plan.model_copy(update={"repeats": repeats})
+        known = trial.plan.repeats or 1
+
+        def make() -> Trial:
+            return replace(trial, plan=resolved, folds=divide(trial.examined, resolved, trial.given.pairs)).relearnt()
+
+        return Rival(make, f"{repeats} repeats", f"{known}", work_of(trial) * repeats / known, sure=True)
+
+    return challenge
+
+
+def with_neighbours(plan: Plan, schema: Schema) -> Challenge:
+    """Return the challenge by networks that are told what near rows had as target, where errors of such are alike."""
+
+    def challenge(trial: Trial, trained: Trained, _most: float) -> Rival | None:
+        found = _alike(trial, trained, schema)
+        if not found:
+            return None
+        spec = trial.network.spec
+        spaces = tuple(each.columns for each in found)
+        change: dict[str, object] = {"neighbours": spaces}
+        if trial.examined.target.schema.task == "regression" and plan.epochs is None:
+            change["epochs"] = max(1, round(FEWER * (trial.plan.epochs or 1)))
+        resolved = trial.plan.model_copy(update=change)
+
+        def make() -> Trial:
+            told = spec.model_copy(update={"layout": add_neighbours(spec.layout, schema, spaces)})
+            return replace(trial, network=make_network(told, None, resolved.dtype), plan=resolved).relearnt()
+
+        where = " and ".join(", ".join(each.columns) or "all columns" for each in found)
+        return Rival(make, f"with neighbours in {where}", "without", 1.2 * work_of(trial.first_repeat()))
+
+    return challenge
+
+
+def _alike(trial: Trial, trained: Trained, schema: Schema) -> tuple[Alike, ...]:
+    """Return where the errors of rows that networks did not learn from are like those of their neighbours."""
+    target, spec, matrices = trial.examined.target, trial.network.spec, trial.matrices
+    rows, predicted_RNC = unseen_predictions(trial, trained)
+    error_NC = errors(target.values[rows], np.nanmean(predicted_RNC, axis=0), target.schema)
+    index = torch.from_numpy(rows).to(matrices.x_NF.device)
+    plain = replace(trial.preparation.pick([0]), layout=spec.layout.model_copy(update={"bins": 0}))
+    plain_ND = plain.prepare(matrices.x_NF[index][None], matrices.codes_NQ[index][None]).x_KBD[0]
+    return alike(plain_ND.cpu(), torch.from_numpy(error_NC), schema, spec.layout)
+
+
+def errors(truth_N: np.ndarray, said_NC: np.ndarray, target: TargetSchema) -> np.ndarray:
+    """Return truth minus prediction, `[N, C]`: numbers over their spread; of two classes the second, else each.
+
+    >>> two = TargetSchema(task="classification", names=("y",), outputs=2, classes=("no", "yes"))
+    >>> errors(np.array([0, 1]), np.array([[0.75, 0.25], [0.5, 0.5]]), two).tolist()
+    [[-0.25], [0.5]]
+    """
+    if target.task == "regression":
+        truth_NC = truth_N.reshape(len(said_NC), -1)
+        return (truth_NC - said_NC) / np.maximum(truth_NC.std(axis=0), 1e-12)
+    error_NC = np.eye(said_NC.shape[1])[truth_N.astype(np.int64).ravel()] - said_NC
+    return error_NC[:, 1:] if error_NC.shape[1] == 2 else error_NC

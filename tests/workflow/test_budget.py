@@ -1,0 +1,99 @@
+"""How much is tried: efforts, and what a budget of time is spent on."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import danlu
+from danlu.core.errors import PlanError
+from danlu.core.plan import Plan, make_plan
+from danlu.data import divide
+from danlu.search import Facts, ladder, recipe
+from danlu.workflow.budget import ENDLESS, Budget
+from danlu.workflow.challenges import repeated
+from danlu.workflow.contest import contest, work_of
+from danlu.workflow.fit import _built, _facts
+from danlu.workflow.material import gather
+from danlu.workflow.training import Trial
+
+FACTS = Facts(rows=20_000, task="regression", numbers=8)
+
+
+def table(rows: int = 300) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, rows))
+    return {"x": x, "y": y, "z": x + y**2 + 0.1 * rng.normal(size=rows)}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("5m", 300), ("1h", 3600), ("2.5 min", 150), (90, 90)])
+def test_a_budget_is_a_length_of_time(text: str | int, seconds: float) -> None:
+    assert make_plan(budget=text).budget == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "5 parsecs", "-3s", "0.5s", "inf"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(PlanError, match="budget"):
+        make_plan(budget=text)
+
+
+def test_an_effort_is_of_the_recipe() -> None:
+    with pytest.raises(PlanError, match="`effort` is the recipe's"):
+        recipe(Plan(effort="quick", net="mlp"), FACTS)
+
+
+def test_a_quick_fit_trains_less_and_tries_nothing() -> None:
+    quick, normal = recipe(Plan(effort="quick"), FACTS), recipe(Plan(), FACTS)
+    assert quick.epochs == round(0.4 * (normal.epochs or 0))
+    assert not ladder(Plan(effort="quick"), FACTS).contested
+    assert recipe(Plan(effort="quick", epochs=7), FACTS).epochs == 7, "what is given stays"
+
+
+def test_the_best_is_more_networks_and_a_budget_goes_up_to_it() -> None:
+    assert ladder(Plan(effort="best"), FACTS).repeats == (1, 3)
+    assert ladder(Plan(budget=60.0), FACTS).repeats == (1, 3)
+    assert ladder(Plan(budget=60.0, effort="normal"), FACTS).repeats == (1,)
+    assert ladder(Plan(effort="best", repeats=2), FACTS).repeats == (2,), "what is given stays"
+    assert recipe(Plan(budget=60.0), FACTS).epochs == recipe(Plan(effort="quick"), FACTS).epochs, "a good model early"
+
+
+def test_with_all_the_time_a_budget_climbs_to_the_top() -> None:
+    model = danlu.fit(table(), "z", budget="1h", neighbours="off", batch_size=64)
+    normal = ladder(Plan(neighbours=()), Facts(rows=300, task="regression", numbers=2)).normal
+    texts = [note.text for note in model.run.inferred if note.topic == "setting"]
+    assert any(f"{normal.epochs} epochs" in text for text in texts)
+    assert texts[-1] == "9 repeats, rather than 3"
+    assert model.run.resolved.repeats == 9
+    assert len(model.run.members) == 45
+
+
+def test_what_there_is_no_time_for_is_not_begun_and_said() -> None:
+    plan = Plan(target=("z",), neighbours=(), epochs=3, repeats=1)
+    material = gather(table(), plan, None)
+    facts = _facts(material.examined)
+    resolved = recipe(plan, facts)
+    folds = divide(material.examined, resolved)
+    network, resolved = _built(plan, resolved, material.examined.schema, None)
+    trial = Trial.prepare(network, material, folds, resolved)
+    budget = Budget(3600.0, time.perf_counter())
+    kept, _, notes = contest(trial, [repeated(10**6)], None, None, budget)
+    assert kept is trial
+    assert [note.topic for note in notes] == ["budget"]
+    assert notes[0].text.startswith("no time for 1000000 repeats: about")
+    assert work_of(trial) == 3 * 4 * 300
+
+
+def test_a_training_that_cannot_end_in_time_is_begun_anew_with_fewer_epochs() -> None:
+    model = danlu.fit(table(2000), "z", budget=6, epochs=100_000, batch_size=64, repeats=1)
+    notes = [note.text for note in model.run.inferred if note.topic == "budget"]
+    assert notes
+    assert "epochs instead of 100000, to end in time" in notes[0]
+    assert (model.run.resolved.epochs or 0) < 100_000
+
+
+def test_without_a_budget_nothing_looks_at_the_clock() -> None:
+    assert ENDLESS.left == float("inf")
+    stop = ENDLESS.until(None)
+    assert stop is None
