@@ -52,6 +52,6 @@ def test_a_fit_looks_for_them_and_says_what_it_found() -> None:
     level = rng.normal(size=(14, 14))
     worth = 3 * level[(x * 14).astype(int), (y * 14).astype(int)] + z
     model = danlu.fit({"x": x, "y": y, "z": z, "worth": worth}, "worth", folds=3, repeats=1)
-    (note,) = [note.text for note in model.run.inferred if note.topic == "setting"]
+    (note,) = [note.text for note in model.run.inferred if "neighbours" in note.text]
     assert note.startswith("with neighbours in x, y, rather than without: rmse out of fold")
     assert model.run.resolved.neighbours == (("x", "y"),)

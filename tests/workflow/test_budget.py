@@ -13,8 +13,7 @@ from danlu.core.plan import Plan, make_plan
 from danlu.data import divide
 from danlu.search import Facts, ladder, recipe
 from danlu.workflow.budget import ENDLESS, Budget
-from danlu.workflow.challenges import repeated
-from danlu.workflow.contest import contest, work_of
+from danlu.workflow.contest import Contest, Rival, work_of
 from danlu.workflow.fit import _built, _facts
 from danlu.workflow.material import gather
 from danlu.workflow.training import Trial
@@ -64,7 +63,6 @@ def test_with_all_the_time_a_budget_climbs_to_the_top() -> None:
     normal = ladder(Plan(neighbours=()), Facts(rows=300, task="regression", numbers=2)).normal
     texts = [note.text for note in model.run.inferred if note.topic == "setting"]
     assert any(f"{normal.epochs} epochs" in text for text in texts)
-    assert texts[-1] == "9 repeats, rather than 3"
     assert model.run.resolved.repeats == 9
     assert len(model.run.members) == 45
 
@@ -77,11 +75,12 @@ def test_what_there_is_no_time_for_is_not_begun_and_said() -> None:
     folds = divide(material.examined, resolved)
     network, resolved = _built(plan, resolved, material.examined.schema, None)
     trial = Trial.prepare(network, material, folds, resolved)
+    slow = Rival(lambda: pytest.fail("it was begun"), "a long one", "a short one", work=1e12)
     budget = Budget(3600.0, time.perf_counter())
-    kept, _, notes = contest(trial, [repeated(10**6)], None, None, budget)
-    assert kept is trial
+    kept, trained, notes = Contest((lambda *_: slow,), lambda _: folds, 1).hold(trial, None, None, budget)
+    assert len(trained.members) == len(kept.folds.repeat) == 5
     assert [note.topic for note in notes] == ["budget"]
-    assert notes[0].text.startswith("no time for 1000000 repeats: about")
+    assert notes[0].text.startswith("no time for a long one: about")
     assert work_of(trial) == 3 * 4 * 300
 
 

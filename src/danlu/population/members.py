@@ -81,6 +81,7 @@ class Members:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        before: int = 0,
     ) -> Members:
         """Return one member a fold, all with the setting of a resolved plan.
 
@@ -89,6 +90,7 @@ class Members:
                 label_smoothing and warmup as 0, and clip and augment as off, where they are None.
             folds: number of folds K, repeats included.
             repeat: repeat that each of the K folds belongs to; all 0 by default.
+            before: how many folds of the same run come before these: the keys are theirs in the whole.
         """
         assert plan.lr is not None, "the plan must be resolved"
         repeats = tuple(repeat) if repeat is not None else (0,) * folds
@@ -100,7 +102,7 @@ class Members:
         moves: dict[str, Any] = {name: filled(strength) for name, strength in strengths(plan.augment or ()).items()}
         return cls(
             fold_M=torch.arange(folds, device=device),
-            keys=tuple(stream(plan.seed, "member", r, k) for k, r in enumerate(repeats)),
+            keys=tuple(stream(plan.seed, "member", r, k) for k, r in enumerate(repeats, before)),
             repeats=repeats,
             lr=filled(plan.lr),
             momentum=filled(plan.momentum),

@@ -42,6 +42,34 @@ class Trained:
     notes: tuple[Note, ...] = ()
     """What is to be said of how it went: waves, where memory could not hold all members at once."""
 
+    def joined(self, other: Trained) -> Trained:
+        """Return these members and behind them those of other folds of the same run, trained by themselves."""
+        shift, folds = len(self.members), 1 + max(member.fold for member in self.members)
+        moved = (m.model_copy(update={"index": m.index + shift, "fold": m.fold + folds}) for m in other.members)
+        slots = {name: torch.cat([self.slots[name], other.slots[name]]) for name in self.slots if name in other.slots}
+        return Trained(
+            weights_MP=torch.cat([self.weights_MP, other.weights_MP]),
+            state_MS=torch.cat([self.state_MS, other.state_MS]),
+            members=(*self.members, *moved),
+            curves={name: _side_by_side(name, self, other) for name in self.curves},
+            seconds=self.seconds + other.seconds,
+            interrupted=self.interrupted or other.interrupted,
+            slots=slots,
+            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+        )
+
+
+def _side_by_side(name: str, first: Trained, second: Trained) -> np.ndarray:
+    """Return a curve of two trainings: of each member, or the mean of theirs; NaN where one was shorter."""
+    curves = [part.curves[name] for part in (first, second)]
+    longest = max(curves, key=len)
+    if longest.dtype.kind != "f":
+        return longest
+    padded = [np.concatenate([c, np.full((len(longest) - len(c), *c.shape[1:]), np.nan)]) for c in curves]
+    if longest.ndim == 1:
+        return np.nanmean(np.stack(padded), axis=0)
+    return np.concatenate(padded, axis=1)
+
 
 def train(
     network: Network,

@@ -10,12 +10,12 @@ import torch
 from danlu.core.nets import is_own
 from danlu.core.plan import Plan
 from danlu.core.records import Schema, TargetSchema
-from danlu.data import divide
+from danlu.data import Folds, divide
 from danlu.features import add_neighbours
 from danlu.networks.build import make_network
 from danlu.population import Trained
 from danlu.search import Alike, Facts, alike, ladder, may_be_simpler, may_have_neighbours, rivals, shorter, skewed
-from danlu.workflow.contest import Challenge, Rival, work_of
+from danlu.workflow.contest import Challenge, Contest, Rival, work_of
 from danlu.workflow.judge import unseen_predictions
 from danlu.workflow.training import Trial
 
@@ -25,45 +25,51 @@ FEWER = 0.6
 """Part of the epochs that numbers take with neighbours: california held 42,295 with 24 epochs, 42,346 with 48."""
 
 
-def challenges(plan: Plan, resolved: Plan, facts: Facts, schema: Schema) -> list[Challenge]:
-    """Return what the first setting has to hold against, by the effort that is asked for.
+def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_on: bool = False) -> Contest:
+    """Return what a fit trains, by the effort that is asked for.
 
     Arguments:
         plan: what the user asked for.
-        resolved: with all settings that the first training has.
+        trial: the first setting, on the folds of its repeats.
         facts: of the table.
         schema: of the table.
+        goes_on: whether a training goes on, whose setting is what it was.
     """
-    steps = ladder(plan, facts)
+    resolved, steps = trial.plan, ladder(plan, facts)
+    own = resolved.repeats or 1
+
+    def divided(repeats: int) -> Folds:
+        wanted = resolved.model_copy(update={"repeats": repeats})
+        return trial.folds if repeats == own else divide(trial.examined, wanted, trial.given.pairs)
+
+    if goes_on:
+        return Contest((), divided, own)
     if not steps.contested or is_own(plan.net):
-        return []
+        return Contest((), divided, max(own, *steps.repeats))
     found = [with_neighbours(plan, schema)] if may_have_neighbours(plan, facts) else []
-    found += [logged] if steps.logged else []
     short = shorter(plan, steps.normal, facts)
-    found += [] if short is None else [longer(short, whole=True)]
+    found += [] if short is None else [longer(short)]
     found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
     found += [longer(steps.normal)] if resolved.epochs != steps.normal.epochs else []
     found += [longer(rival) for rival in rivals(plan, steps.normal, facts)]
-    return found + [repeated(count) for count in steps.repeats if count > (resolved.repeats or 1)]
+    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None)
 
 
-def longer(plan: Plan, *, whole: bool = False) -> Challenge:
+def longer(plan: Plan) -> Challenge:
     """Return the challenge by the epochs and the dropout of another plan; by fewer epochs where that is all there is
-    time for, but not by few more. `whole`: with all repeats at once, where one costs little and may be chance."""
+    time for, but not by few more."""
 
     def challenge(trial: Trial, _trained: Trained, most: float) -> Rival | None:
-        first = trial.first_repeat()
         if not trial.network.spec.hidden and trial.network.spec.conv is None:
             return None
-        epochs, own = int(min(plan.epochs or 1, most / (work_of(first) / (trial.plan.epochs or 1)))), trial.plan
+        epochs, own = int(min(plan.epochs or 1, most / (work_of(trial) / (trial.plan.epochs or 1)))), trial.plan
         resolved = own.model_copy(update={"epochs": epochs, "dropout": plan.dropout})
         if own == resolved or (epochs < (plan.epochs or 1) and epochs < WORTH * (own.epochs or 1)):
             return None
         spec = trial.network.spec.model_copy(update={"dropout": plan.dropout})
         other = replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved)
         name, known = (f"{p.epochs} epochs, dropout {p.dropout:g}" for p in (resolved, own))
-        work = work_of(other if whole else other.first_repeat())
-        return Rival(lambda: other, name, known, work, whole=whole)
+        return Rival(lambda: other, name, known, work_of(other))
 
     return challenge
 
@@ -82,41 +88,20 @@ def linear(plan: Plan) -> Challenge:
             return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
 
         work = work_of(trial) * (plan.epochs or 1) / (trial.plan.epochs or 1)
-        return Rival(make, "networks without hidden layers", "with them", work, whole=True)
+        return Rival(make, "networks without hidden layers", "with them", work)
 
     return challenge
 
 
-def logged(trial: Trial, _trained: Trained, _most: float) -> Rival | None:
-    """Challenge by networks that learn the logarithm of the target, where that is positive and skewed to the right: in
-    every other repeat, where there are repeats. Networks of both kinds together are better than either."""
-    values_NC = trial.examined.target.values.reshape(len(trial.examined.target.values), -1)
-    if not skewed(values_NC):
+def logged(trial: Trial, every: bool) -> Trial | None:
+    """Return the trial whose every other repeat, or all, learns the logarithm of the target, where that is positive and
+    skewed to the right."""
+    values = trial.examined.target.values
+    if trial.network.spec.scale_target != "standard" or not skewed(values.reshape(len(values), -1)):
         return None
-    several = len(set(trial.folds.repeat)) > 1
-    change = {"scale_target": "mixed" if several else "log"}
+    change = {"scale_target": "log" if every else "mixed"}
     spec, resolved = trial.network.spec.model_copy(update=change), trial.plan.model_copy(update=change)
-
-    def make() -> Trial:
-        return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
-
-    name = "the logarithm of the target" + (" in every other repeat" if several else "")
-    return Rival(make, name, "the target itself", work_of(trial), whole=True)
-
-
-def repeated(repeats: int) -> Challenge:
-    """Return the challenge by the same setting on more divisions into folds: more networks predict together."""
-
-    def challenge(trial: Trial, _trained: Trained, _most: float) -> Rival:
-        resolved = trial.plan.model_copy(update={"repeats": repeats})
-        known = trial.plan.repeats or 1
-
-        def make() -> Trial:
-            return replace(trial, plan=resolved, folds=divide(trial.examined, resolved, trial.given.pairs)).relearnt()
-
-        return Rival(make, f"{repeats} repeats", f"{known}", work_of(trial) * repeats / known, sure=True)
-
-    return challenge
+    return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
 
 
 def with_neighbours(plan: Plan, schema: Schema) -> Challenge:
@@ -138,7 +123,7 @@ def with_neighbours(plan: Plan, schema: Schema) -> Challenge:
             return replace(trial, network=make_network(told, None, resolved.dtype), plan=resolved).relearnt()
 
         where = " and ".join(", ".join(each.columns) or "all columns" for each in found)
-        return Rival(make, f"with neighbours in {where}", "without", 1.2 * work_of(trial.first_repeat()))
+        return Rival(make, f"with neighbours in {where}", "without", 1.2 * work_of(trial))
 
     return challenge
 

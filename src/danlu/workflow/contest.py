@@ -11,6 +11,7 @@ import numpy as np
 from danlu.core.errors import Interrupted, TrainingError
 from danlu.core.progress import Progress
 from danlu.core.records import Note
+from danlu.data import Folds
 from danlu.judging import GREATER_IS_BETTER, metric, metrics_for
 from danlu.judging.metrics import DECIDED
 from danlu.population import Trained
@@ -23,20 +24,19 @@ PROBED = 0.15
 """Share of the time left after which a first training that would not end in time is begun anew, with fewer epochs."""
 FITTED = 0.7
 """Share of the time left that it is then given."""
+WORSE = 1.05
+"""Times as large may the error of repeats be that learn otherwise: the mean of both is then better than either."""
 
 
 @dataclass(frozen=True)
 class Rival:
     """A trial that competes: how it is made, what it is called beside the one that it competes with, and how much it
-    trains, in rows times epochs. A `sure` one is better without a contest: the same, and more of it. A `whole` one is
-    compared with all its repeats, which are not alike."""
+    trains, in rows times epochs."""
 
     make: Callable[[], Trial]
     name: str
     other: str
     work: float
-    sure: bool = False
-    whole: bool = False
 
 
 Challenge = Callable[[Trial, Trained, float], Rival | None]
@@ -44,38 +44,94 @@ Challenge = Callable[[Trial, Trained, float], Rival | None]
 is one."""
 
 
-def contest(
-    trial: Trial, challenges: Sequence[Challenge], on_progress: Listener, stop: Stop, budget: Budget = ENDLESS
-) -> tuple[Trial, Trained, tuple[Note, ...]]:
-    """Train the trial's members and those of each rival, and return the best ones and what is to be said of it.
+@dataclass(frozen=True)
+class Contest:
+    """What a fit trains: challenges to the first setting, and then repeats of the best one.
 
-    Rivals share folds and order of rows, so that what they differ in is the setting alone. Of several repeats they are
-    compared on the first, and a rival that wins is then trained on all. Where the user stops, what was complete is
-    kept. A rival is begun only where the budget is thought to suffice, by how long the first training took.
+    Arguments:
+        challenges: in the order in which they are tried, on the first repeat.
+        divide: into folds, of so many repeats; the first is always the same.
+        repeats: that are wanted in the end.
+        other: a setting for every other repeat: the mean of both is better than either, where they are about as good.
+            Asked with `True` it gives the trial whose repeats all have it, for where it is clearly better.
     """
-    trial, trained, pace, notes = _begin(trial, on_progress, stop, budget)
-    stop = budget.until(stop)
-    for place, challenge in enumerate(challenges):
-        most = budget.left / 1.1 / pace
-        rival = challenge(trial, trained, most) if not trained.interrupted and most > 0 else None
-        if rival is None:
-            continue
-        if rival.work > most:
-            notes.append(Note(topic="budget", text=f"no time for {rival.name}: {_lasts(pace * rival.work, budget)}"))
-            continue
-        tell = staged(on_progress, f"train setting {place + 2} of {len(challenges) + 1}")
-        other = rival.make()
-        first = other if rival.sure or rival.whole else other.first_repeat()
-        again = _whole(first, tell, stop)
-        if again is None:
-            break
-        better, note = (True, _more(rival)) if rival.sure else _compare(trial, trained, first, again, rival)
-        notes.append(note)
-        if better and len(first.folds.repeat) < len(other.folds.repeat):
-            again = _whole(other, tell, stop)
-        if better and again is not None:
-            trial, trained = other, again
-    return trial, trained, tuple(notes)
+
+    challenges: Sequence[Challenge]
+    divide: Callable[[int], Folds]
+    repeats: int
+    other: Callable[[Trial, bool], Trial | None] | None = None
+
+    def hold(
+        self, trial: Trial, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS
+    ) -> tuple[Trial, Trained, tuple[Note, ...]]:
+        """Train the trial's members and those of each rival, and return the best ones and what is to be said of it.
+
+        Rivals share folds and order of rows, so that what they differ in is the setting alone. They are compared on the
+        first repeat, and the best setting is then trained on the others. Where the user stops, what was complete is
+        kept. A rival is begun only where the budget is thought to suffice, by how long the first training took.
+        """
+        if not self.challenges and not self.other and self.repeats == (trial.plan.repeats or 1):
+            trial, trained, _, notes = _begin(trial, on_progress, stop, budget)
+            return trial, trained, tuple(notes)
+        one = trial.repeats(0, 1)
+        one = replace(one, folds=replace(one.folds, words=self.divide(1).words))
+        trial, trained, pace, notes = _begin(one, on_progress, stop, budget)
+        stop = budget.until(stop)
+        for place, challenge in enumerate(self.challenges):
+            most = budget.left / 1.1 / pace
+            rival = challenge(trial, trained, most) if not trained.interrupted and most > 0 else None
+            if rival is None:
+                continue
+            if rival.work > most:
+                notes.append(_no_time(rival.name, pace * rival.work, budget))
+                continue
+            other = rival.make()
+            again = _whole(other, staged(on_progress, f"train setting {place + 2} of {len(self.challenges) + 1}"), stop)
+            if again is None:
+                return trial, trained, tuple(notes)
+            better, note = _compare(trial, trained, other, again, rival)
+            notes.append(note)
+            if better:
+                trial, trained = other, again
+        if trained.interrupted:
+            return trial, trained, tuple(notes)
+        trial, trained = self._repeat(trial, trained, pace, notes, (staged(on_progress, "train repeats"), stop), budget)
+        return trial, trained, tuple(notes)
+
+    def _repeat(
+        self,
+        trial: Trial,
+        trained: Trained,
+        pace: float,
+        notes: list[Note],
+        told: tuple[Listener, Stop],
+        budget: Budget,
+    ) -> tuple[Trial, Trained]:
+        """Train the other repeats of the best setting, as many as there is time for, and join them to the first."""
+        wanted = self.repeats
+        own = pace * work_of(trial)
+        count = wanted if budget is ENDLESS else min(wanted, 1 + max(0, int(budget.left / 1.1 / own)))
+        if count < wanted:
+            notes.append(_no_time(f"{wanted} repeats", (wanted - 1) * own, budget))
+        if count == 1:
+            return trial, trained
+        plan = trial.plan.model_copy(update={"repeats": count})
+        every = replace(trial, plan=plan, folds=self.divide(count)).relearnt()
+        mixed = self.other(every, False) if self.other and every.folds.kind != "none" else None
+        if mixed is not None:
+            rest = _whole(mixed.repeats(1), *told)
+            if rest is None:
+                return trial, trained
+            both = trained.joined(rest)
+            ratio = _compared(mixed, both)
+            if 1 / WORSE <= ratio <= WORSE:
+                return mixed, both
+            better = self.other(every, True) if self.other and ratio < 1 else None
+            whole = None if better is None else _whole(better, *told)
+            if better is not None and whole is not None:
+                return better, whole
+        rest = _whole(every.repeats(1), *told)
+        return (trial, trained) if rest is None else (every, trained.joined(rest))
 
 
 def work_of(trial: Trial) -> float:
@@ -112,12 +168,19 @@ def _begin(trial: Trial, on_progress: Listener, stop: Stop, budget: Budget) -> t
     return trial, trained, (time.perf_counter() - clock) / max(work_of(trial), 1.0), notes
 
 
-def _lasts(seconds: float, budget: Budget) -> str:
-    return f"about {seconds:.3g} s, {max(0.0, budget.left):.3g} s are left to train"
+def _no_time(name: str, seconds: float, budget: Budget) -> Note:
+    """Return the note that something is left out."""
+    lasts = f"about {seconds:.3g} s, {max(0.0, budget.left):.3g} s are left to train"
+    return Note(topic="budget", text=f"no time for {name}: {lasts}")
 
 
-def _more(rival: Rival) -> Note:
-    return Note(topic="setting", text=f"{rival.name}, rather than {rival.other}")
+def _compared(trial: Trial, trained: Trained) -> float:
+    """Return the error out of fold of the second repeat over that of the first."""
+    target = trial.examined.target
+    rows, predicted_RNC = unseen_predictions(trial, trained)
+    name = metrics_for(target.schema, trial.plan.metric)[0]
+    first, second = (metric(name, target.values[rows], predicted_RNC[r]) for r in (0, 1))
+    return (1 - second) / max(1 - first, 1e-12) if GREATER_IS_BETTER[name] else second / max(first, 1e-300)
 
 
 def _whole(trial: Trial, on_progress: Listener, stop: Stop) -> Trained | None:
@@ -133,7 +196,7 @@ def _compare(trial: Trial, trained: Trained, other: Trial, again: Trained, rival
     """Return whether the other one is better out of fold by the main metric, and the sentence that says so."""
     target = trial.examined.target
     name = metrics_for(target.schema, trial.plan.metric)[0]
-    first, second = (_score(each, of, name, whole=rival.whole) for each, of in ((trial, trained), (other, again)))
+    first, second = (_score(each, of, name) for each, of in ((trial, trained), (other, again)))
     # A share of rows must be greater by half of its rough standard error: of two settings a tenth of the rows differs.
     margin = 0.5 * np.sqrt(0.1 / max(1, len(target.values))) if name in DECIDED else 0.0
     better = bool(second > first + margin if GREATER_IS_BETTER[name] else second < first - margin)
@@ -143,13 +206,11 @@ def _compare(trial: Trial, trained: Trained, other: Trial, again: Trained, rival
     return better, Note(topic="setting", text=text)
 
 
-def _score(trial: Trial, trained: Trained, name: str, *, whole: bool) -> float:
-    """Return the main metric of judged rows, each by the member of the first repeat that did not learn from it, or,
-    `whole`, by those of all repeats together."""
+def _score(trial: Trial, trained: Trained, name: str) -> float:
+    """Return the main metric of judged rows, each by the member that did not learn from it."""
     target, weight = trial.examined.target, trial.examined.special.get("weight")
     rows, predicted_RNC = unseen_predictions(trial, trained)
-    predicted_NC = np.nanmean(predicted_RNC, axis=0) if whole else predicted_RNC[0]
-    said = np.isfinite(predicted_NC).all(1)
+    said = np.isfinite(predicted_RNC[0]).all(1)
     rows = rows[said]
     own = None if weight is None else weight[rows]
-    return metric(name, target.values[rows], predicted_NC[said], own, target.schema.positive)
+    return metric(name, target.values[rows], predicted_RNC[0, said], own, target.schema.positive)

@@ -28,9 +28,8 @@ from danlu.population.processes import agreed
 from danlu.search import Facts, recipe
 from danlu.search.defaults import ONEHOT_MOST, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
-from danlu.workflow.challenges import challenges
+from danlu.workflow.challenges import contest_of
 from danlu.workflow.checks import check, found
-from danlu.workflow.contest import contest
 from danlu.workflow.explained import explain
 from danlu.workflow.gallery import images_shown
 from danlu.workflow.given import NOTHING, Given, Start
@@ -128,8 +127,8 @@ def _walk(
     trial = announced(Trial.prepare(network, material, folds, resolved, given), material, name, say)
     clock.lap("prepare")
 
-    others = challenges(plan, resolved, facts, schema) if given.start is None else []
-    trial, trained, setting = contest(trial, others, on_progress, stop, budget)
+    contest = contest_of(plan, trial, facts, schema, goes_on=given.start is not None)
+    trial, trained, setting = contest.hold(trial, on_progress, stop, budget)
     shipped = trial.ship(trained, staged(on_progress, "refit"), stop)
     cut_short = bool(resolved.refit) and not shipped.refitted
     clock.lap("train")
@@ -156,7 +155,7 @@ def _walk(
         network=trial.network.spec,
         parameters=trial.network.count,
         rows=material.rows,
-        folds=folds.words,
+        folds=trial.folds.words,
         main_metric=metrics_for(schema.target, plan.metric)[0],
         curve_metric=curve_metric(schema.target, plan.metric),
         members=trained.members,

@@ -25,7 +25,7 @@ from danlu.population import Trained
 from danlu.workflow.checks import on_training_rows
 from danlu.workflow.doubling import doublings
 from danlu.workflow.judge import Judged, unseen_predictions
-from danlu.workflow.sizes import Sizes, stretched
+from danlu.workflow.sizes import Sizes, sizes, stretched
 from danlu.workflow.training import Listener, Stop, Trial
 
 A_STEP = 512
@@ -112,6 +112,7 @@ def learning_curve(
         return None, ()
     if trained.interrupted or not len(judged.rows_N):
         return None, (Note(topic="learning curve", text="left out: training was stopped before"),)
+    chosen = sizes(trial.examined, trial.folds, trial.plan.seed)  # of the folds that the contest has come to
     course, notes = Course(trial, chosen, trained.seconds, on_progress), list(chosen.notes)
     course.announce()
     done: list[Size] = []

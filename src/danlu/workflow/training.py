@@ -62,6 +62,8 @@ class Trial:
     test_target: Target | None
     machine: dict[str, str]
     given: Given = NOTHING
+    before: int = 0
+    """Folds of the same run that come before these."""
 
     @classmethod
     def prepare(cls, network: Network, material: Material, folds: Folds, plan: Plan, given: Given = NOTHING) -> Trial:
@@ -126,12 +128,13 @@ class Trial:
         """Return the trial with a preparation for its network, where that has other inputs than before."""
         return replace(self, preparation=_learn(self.network, self.matrices, self.folds, self.dtype))
 
-    def first_repeat(self) -> Trial:
-        """Return the trial of the folds of the first repeat alone."""
-        folds, own = self.folds, [k for k, repeat in enumerate(self.folds.repeat) if repeat == self.folds.repeat[0]]
+    def repeats(self, first: int, last: int | None = None) -> Trial:
+        """Return the trial of the folds of some repeats alone, counted from 0, with what they have in the whole."""
+        folds, known = self.folds, sorted(set(self.folds.repeat))[first:last]
+        own = [k for k, repeat in enumerate(folds.repeat) if repeat in known]
         train, judged = (tuple(parts[k] for k in own) for parts in (folds.train, folds.judged))
         few = replace(folds, train=train, judged=judged, repeat=tuple(folds.repeat[k] for k in own))
-        return replace(self, folds=few, preparation=self.preparation.pick(own))
+        return replace(self, folds=few, preparation=self.preparation.pick(own), before=self.before + own[0])
 
     def on_rows(self, train: tuple[np.ndarray, ...], plan: Plan) -> Trial:
         """Return the trial whose folds learn from other rows, preparation and all, and are judged on the same."""
@@ -167,7 +170,8 @@ class Trial:
             test=self.test_rows if self.plan.watch_test else None,
         )
         device, dtype = self.matrices.x_NF.device, self.dtype
-        members = Members.make(self.plan, len(fit_rows), self.folds.repeat, device=device, dtype=dtype)
+        repeat, before = self.folds.repeat, self.before
+        members = Members.make(self.plan, len(fit_rows), repeat, device=device, dtype=dtype, before=before)
         if self.given.keep:
             members = members.after(Begun() if self.given.start is None else self.given.start.begun)
         metric = curve_metric(self.examined.target.schema, self.plan.metric)
