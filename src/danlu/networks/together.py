@@ -3,16 +3,16 @@
 At once they are one grouped convolution, which has no channels-last kernels, and whose results differ from those of
 single ones by rounding (1e-5 of float32): a member is then not, bit for bit, what it is alone.
 
-Milliseconds a member and step, at once over one after another; forward, back and AdamW, batches of 64, of 1, 2 and
-5 members (torch 2.13, one core of an AMD EPYC with AVX-512):
+Milliseconds a member and step, at once over one after another; forward, back and AdamW, batches of 256, of 1, 2 and
+5 members (torch 2.13, two cores of an AMD EPYC with AVX-512, least of 3 rounds of 10 steps):
 
 | images, channels | products an image | float32 | bfloat16 |
 | --- | --- | --- | --- |
-| 12 x 12, 4-6 | 5,544 | 0.94 0.92 0.79 | 1.45 1.12 0.75 |
-| 28 x 28, 6-16 | 141,048 | 1.07 1.09 1.20 | 1.08 0.81 0.98 |
-| 28 x 28, residual 16-32-64-64 | 17,033,472 | 1.34 1.16 1.39 | 1.86 1.97 2.33 |
+| 12 x 12, 4-6 | 5,544 | 1.09 1.12 1.02 | 1.05 1.04 0.89 |
+| 28 x 28, 6-16 | 141,048 | 0.99 1.30 1.36 | 0.85 1.10 1.05 |
+| 28 x 28, residual 16-32-64-64 | 17,033,472 | 1.51 1.78 2.12 | 2.07 2.55 3.16 |
 
-PRELIMINARY: least of two runs of eight steps beside other work; `python benchmarks/images.py members` measures again.
+`python benchmarks/images.py members` measures again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 MOST_PRODUCTS = {"cpu": 0, "cuda": 0}
-"""Multiplications an image, up to which members at once are faster, by kind of device. On a CPU a quarter is won of
-images of a few thousand products alone, which is not worth other bits. On a GPU nothing has been measured."""
+"""Multiplications an image, up to which members at once are faster, by kind of device. On a CPU nothing worth
+other bits is won at any size. On a GPU nothing has been measured."""
 
 
 def rule_of(module: nn.Module, inputs: int) -> Callable[[str, int], bool]:
