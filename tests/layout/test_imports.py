@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -39,3 +40,13 @@ def test_the_help_does_not_even_load_pydantic() -> None:
 def test_scikit_learn_is_loaded_by_the_first_estimator() -> None:
     assert "sklearn" not in loaded_by("import danlu; 'TableRegressor' in dir(danlu)")
     assert "sklearn" in loaded_by("import danlu; danlu.TableRegressor()")
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", "1000"), ("import torch; ", None)])
+def test_threads_that_wait_soon_sleep_where_torch_is_loaded_after_danlu(before: str, expected: str | None) -> None:
+    code = f"{before}import danlu, os, json; print(json.dumps(os.environ.get('GOMP_SPINCOUNT')))"
+    kept = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=kept
+    )
+    assert json.loads(done.stdout) == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
@@ -81,9 +80,6 @@ def _danlu(
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run `danlu` with the arguments of the process (or those given) and leave with its exit code."""
     words = list(sys.argv[1:] if args is None else args)
-    # Before torch is loaded: threads that wait for each other soon sleep instead of spinning. Beside one other busy
-    # process training was 1.8 times as fast so (0.5 s for 0.9 s), alone within 5%: docs/benchmarks.md.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from danlu.cli.ending import run  # noqa: PLC0415  what says errors is needed at the end only
 
     sys.exit(run(get_command(app), words))
