@@ -100,7 +100,7 @@ def test_the_logarithm_of_a_skewed_target_is_learnt_where_it_is_better_or_as_goo
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(2, 500))
     worth = least + np.exp(0.8 * x + 0.5 * np.sin(3 * y) + 0.05 * rng.normal(size=500))
-    worth += 0.2 * least * rng.normal(size=500)
+    worth += 0.3 * least * rng.normal(size=500)
     given = {"folds": 3, "repeats": 2, "neighbours": "off", "epochs": 30}
     table = {"x": x, "y": y, "worth": worth}
     model = danlu.fit(table, "worth", **given)
