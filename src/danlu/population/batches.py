@@ -38,12 +38,14 @@ class Rows:
         judged: rows to judge on, for display only; empty arrays where there are none.
         watched: a member's own rows that early stopping watches, or None.
         test: rows of the test table in the same matrices, or None.
+        before: how many folds of the same run come before these: orders are drawn by a fold's number in the whole.
     """
 
     fit: tuple[RowNumbers, ...]
     judged: tuple[RowNumbers, ...]
     watched: tuple[RowNumbers, ...] | None = None
     test: RowNumbers | None = None
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Deck:
         batch: rows a step, or "all".
         single: whether a batch of one row may be a step.
         augmented: whether numbers are drawn for the rows as well.
+        before: number of the first fold in the whole run.
     """
 
     def __init__(
@@ -123,7 +126,9 @@ class Deck:
         like: Tensor,
         single: bool = True,
         augmented: bool = False,
+        before: int = 0,
     ) -> None:
+        self.before = before
         self.rows_K = [torch.as_tensor(rows).cpu().long() for rows in rows_K]
         most = max((len(rows) for rows in self.rows_K), default=0)
         self.batch = max(1, most if batch == "all" else min(int(batch), most))
@@ -156,7 +161,9 @@ class Deck:
                 continue
             if key is not None and (len(rows) > self.batch or self.augmented):
                 seed, repeats, epoch = key
-                generator = torch.Generator().manual_seed(stream(seed, "order", repeats[place], fold, epoch))
+                generator = torch.Generator().manual_seed(
+                    stream(seed, "order", repeats[place], fold + self.before, epoch)
+                )
                 if len(rows) > self.batch:
                     rows = rows[torch.randperm(len(rows), generator=generator)]
                 if self.augmented:

@@ -71,7 +71,7 @@ class Engine:
         loss = shelf.matrices.loss or make_loss(plan.loss or "mse")
         weight_N, single = shelf.matrices.loss_weight_N, not network.state_size
         ways = {"single": single, "augmented": members.moves is not None}
-        self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, **ways)
+        self.deck = Deck(rows.fit, weight_N, plan.batch_size or "all", like=members.lr, before=rows.before, **ways)
         self.optimizer = make_optimizer(plan, members)
         self.timetable = Timetable(members)
         self.judgings = np.unique(np.concatenate([judged_epochs(e, plan.judge_every) for e in set(members.epochs)]))

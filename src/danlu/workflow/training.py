@@ -168,6 +168,7 @@ class Trial:
             judged=self.folds.judged,
             watched=watch_rows,
             test=self.test_rows if self.plan.watch_test else None,
+            before=self.before,
         )
         device, dtype = self.matrices.x_NF.device, self.dtype
         repeat, before = self.folds.repeat, self.before
