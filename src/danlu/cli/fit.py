@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from danlu.workflow.model import Model
 
 app = typer.Typer(add_completion=False)
+SERVER_STARTS = 20.0
+"""Seconds that a run, already over, waits for the page's server to start and say its address."""
 BEGUN = time.perf_counter()
 """When the process began, but for the start of Python: the time of a budget runs from here."""
 
@@ -125,8 +127,7 @@ def carry_out(
         if first and sheet is not None:
             check_new_file(sheet, force=force)
     with agreed(), keeping(place) if first else nullcontext() as journal:
-        if first and watch:
-            watch_beside(place, err())
+        beside = watch_beside(place, err()) if first and watch else None
         with following(quiet=quiet) as (on_progress, stop):
             model = work(both(on_progress, journal), stop)
             if first:
@@ -139,3 +140,5 @@ def carry_out(
             print_json(fit_answer(model.run, place, sheet))
         else:
             print_summary(out(), model.run, place, sheet)
+        if beside is not None:
+            beside.wait(SERVER_STARTS)

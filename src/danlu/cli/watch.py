@@ -101,29 +101,37 @@ def say_how(console: Console, port: int) -> None:
         console.print(f"From yours: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE", style="dim", soft_wrap=True)
 
 
-def watch_beside(place: Path, console: Console) -> None:
+def watch_beside(place: Path, console: Console) -> threading.Event:
     """Start a server for a run of this process in one of its own, which costs training nothing, and say its address.
 
     It outlives the run, so that the page can be loaded again, until nobody has looked for two minutes.
+
+    Returns:
+        what is set once the address is said: a short run may be over before the server has started.
     """
+    said = threading.Event()
     words = [sys.executable, "-m", "danlu", "watch", str(place), "--idle", str(IDLE)]
     nothing = subprocess.DEVNULL
     try:
         server = subprocess.Popen(words, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, start_new_session=True)
     except OSError as error:
         console.print(f"warning: the page could not be started: {error}", style="yellow", soft_wrap=True)
-        return
-    threading.Thread(target=_say_address, args=(server, console), daemon=True).start()
+        said.set()
+        return said
+    threading.Thread(target=_say_address, args=(server, console, said), daemon=True).start()
+    return said
 
 
-def _say_address(server: subprocess.Popen[bytes], console: Console) -> None:
+def _say_address(server: subprocess.Popen[bytes], console: Console, said: threading.Event) -> None:
     assert server.stdout is not None
     with server.stdout as stream:
         address = stream.readline().decode(errors="replace").strip()
     if not address:
         console.print("warning: the page could not be started; danlu watch says why", style="yellow", soft_wrap=True)
+        said.set()
         return
     console.print(f"follow at {address}", soft_wrap=True)
+    said.set()
     if has_screen():
         webbrowser.open(address)
     server.wait()  # in this thread: nobody else asks how it ended

@@ -143,7 +143,8 @@ def scatter(
     low, high = float(both.min()), float(both.max())
     pad = (high - low) * 0.03 or abs(high) * 0.1 or 1.0
     domain = [low / 1.1, high * 1.1] if log else [low - pad, high + pad]
-    scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False, zero=False)
+    ends = {"domain": domain, "nice": False}
+    scale = alt.Scale(type="log", **ends) if log else alt.Scale(zero=False, **ends)
     axis = numbers_axis(domain[0], domain[1], log=log)
     data = {
         "points": {"x": clean(truth), "y": clean(predicted), "row": [int(row) + 1 for row in rows]},

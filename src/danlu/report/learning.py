@@ -148,7 +148,7 @@ def _spec(data: Mapping[str, Mapping[str, list[Any]]], *, log: bool, long: bool)
     import altair as alt  # noqa: PLC0415  only a page needs it
 
     second = "var(--second)"
-    scale = alt.Scale(type="log" if long else "linear", nice=False, zero=False)
+    scale = alt.Scale(type="log", nice=False) if long else alt.Scale(nice=False, zero=False)  # log has no zero to drop
     x = alt.X("x:Q", title="epoch", scale=scale, axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d"))
     lost = data["loss"]["y"]
     side = numbers_axis(min(lost), max(lost), log=log, orient="right", grid=False, titleColor=second)

@@ -202,7 +202,10 @@ def servers(folder: Path) -> list[int]:
 
 
 def test_a_real_run_is_followed_to_its_end(tmp_path: Path) -> None:
-    with tab() as opened, fitting(tmp_path, "--epochs", "2000", "--hidden", "64") as (run, address):
+    with (
+        tab() as opened,
+        fitting(tmp_path, "--epochs", "1000", "--batch-size", "8", "--hidden", "64") as (run, address),
+    ):
         page = opened.open(address)
         drawn(page, 2)
         page.reload()
