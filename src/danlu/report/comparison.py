@@ -160,7 +160,7 @@ def _chart(id_: str, title: str, key: str, names: Sequence[str], arrays: Sequenc
     low, high = min(columns["low"]), max(columns["high"])
     log = logarithmic(np.array([low, high]))
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True)
-    x_scale = alt.Scale(type="log" if long else "linear", nice=False, zero=False)
+    x_scale = alt.Scale(type="log", nice=False) if long else alt.Scale(nice=False, zero=False)
     x = alt.X("x:Q", title="epoch", scale=x_scale, axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d"))
     y_axis = numbers_axis(low, high, log=log)
     colours = alt.Scale(domain=list(COLOURS), range=[f"var(--{name})" for name in COLOURS])

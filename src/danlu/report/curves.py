@@ -156,7 +156,7 @@ def _spec(curves: Curves, data: dict[str, dict[str, list]], *, log: bool, long: 
     low, high = min(data["lines"]["y"]), max(data["lines"]["y"])
     y_axis = numbers_axis(low, high, log=log)
     y_scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True)
-    x_scale = alt.Scale(type="log" if long else "linear", nice=False, zero=False)
+    x_scale = alt.Scale(type="log", nice=False) if long else alt.Scale(nice=False, zero=False)
     x = alt.X("x:Q", title="epoch", scale=x_scale, axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d"))
     y = alt.Y("y:Q", title=None, scale=y_scale, axis=y_axis)
     few = len(data["middle"]["x"]) <= 12
