@@ -41,8 +41,10 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=folder)
 
 
-def lines(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+def lines(folder: Path, fails: bool = False) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert any("error" in line for line in found) == fails, found
+    return found
 
 
 def test_a_run_goes_on_where_it_was_and_sums_up(folder: Path) -> None:
@@ -87,7 +89,7 @@ def test_results_of_the_peers_are_taken_from_a_file(folder: Path) -> None:
 def test_what_fails_is_kept_and_tried_again_only_when_asked(folder: Path) -> None:
     words = ["--tables", "wine_white", "--splits", "1", "--set", "epochs=0"]
     assert "`epochs` must be at least 1" in run(folder, *words).stderr
-    assert "`epochs` must be at least 1" in str(lines(folder)[0]["error"])
+    assert "`epochs` must be at least 1" in str(lines(folder, fails=True)[0]["error"])
     assert "0 fits to do" in run(folder, *words).stderr
     assert "1 fits to do" in run(folder, *words, "--retry", "--dry-run").stderr
 
