@@ -71,3 +71,66 @@ def test_a_table_is_refused() -> None:
     _, kinds = bars()
     with pytest.raises(ValueError, match=r"images must have the axes.*\[80, 4\]"):
         ImageClassifier(**FAST).fit(np.zeros((80, 4)), kinds)
+
+
+def test_calls_of_partial_fit_are_epochs_of_fit() -> None:
+    images, kinds = bars()
+    settings = FAST | {"cv": 0, "augment": "flip,shift:1", "plan": {"repeats": 2}}
+    whole = ImageClassifier(**(settings | {"epochs": 4})).fit(images, kinds)
+    steps = ImageClassifier(**settings)
+    for _ in range(4):
+        steps.partial_fit(images, kinds, classes=["lying", "upright"])
+    assert np.array_equal(steps.predict_proba(images), whole.predict_proba(images))
+    assert steps.n_iter_ == 4
+    more = ImageClassifier(**(settings | {"epochs": 3})).fit(images, kinds).partial_fit(images, kinds)
+    assert np.array_equal(more.predict_proba(images), whole.predict_proba(images))
+
+
+def test_images_come_in_parts() -> None:
+    images, kinds = bars()
+    model = ImageClassifier(**(FAST | {"plan": {"batch_norm": "hidden"}}))
+    for _ in range(8):
+        model.partial_fit(images[:40], kinds[:40])
+        model.partial_fit(images[40:], kinds[40:], sample_weight=np.ones(40))
+    assert model.score(images, kinds) > 0.9
+    one = model.partial_fit(images[:20], kinds[:20]).n_iter_  # of upright and lying ones, learnt before
+    assert one == 17
+    with pytest.raises(ValueError, match="`conv` must stay as it was"):
+        model.set_params(conv=(8,)).partial_fit(images, kinds)
+    with pytest.raises(ValueError, match="12 x 12"):
+        model.set_params(conv=(4,)).partial_fit(np.zeros((4, 12, 12), np.uint8), kinds[:4])
+    with pytest.raises(ValueError, match="first rows must have all classes"):
+        ImageClassifier(**FAST).partial_fit(images, kinds, classes=["lying", "upright", "none"])
+
+
+def test_an_image_of_weight_0_is_as_if_it_was_not_there() -> None:
+    images, kinds = bars()
+    weight = np.where(np.arange(80) < 60, 1.0, 0.0)
+    settings = FAST | {"cv": 0}
+    few = ImageClassifier(**settings).fit(images[:60], kinds[:60])
+    with_none = ImageClassifier(**settings).fit(images, kinds, sample_weight=weight)
+    assert np.array_equal(few.predict_proba(images), with_none.predict_proba(images))
+    with pytest.raises(ValueError, match="zero"):
+        ImageClassifier(**settings).fit(images, kinds, sample_weight=np.zeros(80))
+
+
+def test_an_image_of_weight_2_counts_as_two() -> None:
+    images, _ = bars(40)
+    y = images.mean(axis=(1, 2)) / 100
+    plan = {"dtype": "float64", "repeats": 1, "scale_target": "none"}
+    settings: dict[str, Any] = FAST | {"cv": 0, "batch_size": "all", "plan": plan}
+    twice = ImageRegressor(**settings).fit(np.concatenate([images, images[:10]]), np.concatenate([y, y[:10]]))
+    heavy = ImageRegressor(**settings).fit(images, y, sample_weight=np.where(np.arange(40) < 10, 2.0, 1.0))
+    plain = ImageRegressor(**settings).fit(images, y)
+    assert np.allclose(heavy.predict(images), twice.predict(images), atol=1e-9)
+    assert not np.allclose(heavy.predict(images), plain.predict(images), atol=1e-4)
+
+
+def test_weights_decide_what_judged_images_count() -> None:
+    images, kinds = bars()
+    weight = np.where(kinds == "upright", 3.0, 1.0)
+    model = ImageClassifier(**(FAST | {"epochs": 1})).fit(images, kinds, sample_weight=weight)
+    arrays = model.model_.arrays
+    rows, hit = arrays["rows_N"], arrays["predicted_NC"].argmax(1) == arrays["truth_NC"]
+    expected = np.average(hit, weights=weight[rows])
+    assert model.model_.run.scores["accuracy"].value == pytest.approx(expected)

@@ -145,3 +145,16 @@ def test_there_are_few_arguments() -> None:
             params = getattr(danlu, name + kind)().get_params(deep=False)
             assert 10 <= len(params) <= 12, (name, kind)
             assert {"cv", "device", "random_state", "plan"} <= set(params)
+
+
+def test_columns_of_several_classes_are_learnt_a_column_each() -> None:
+    X, _, _ = numbers()
+    y = np.column_stack([np.digitize(X[:, 0], [-0.5, 0.5]), np.where(X[:, 1] > 0, 7, 3)])
+    settings = {name: value for name, value in ONE.items() if name != "epochs"}
+    whole = MultiOutputClassifier(TableClassifier(**settings, epochs=20)).fit(X, y)
+    assert whole.score(X, y) > 0.8  # both columns right
+    assert [chances.shape[1] for chances in whole.predict_proba(X)] == [3, 2]
+    parts = MultiOutputClassifier(TableClassifier(**settings))
+    for _ in range(20):
+        parts.partial_fit(X, y, classes=[[0, 1, 2], [3, 7]])
+    assert np.array_equal(parts.predict(X), whole.predict(X))

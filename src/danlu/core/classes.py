@@ -14,18 +14,41 @@ METRICS = ("rmse", "mae", "rmsle", "r2", "accuracy", "balanced-accuracy", "log-l
 """What can be the main metric."""
 
 
-def check_metric(value: Any) -> Any:
-    """Read the name of a metric; `auc` is `roc-auc`.
+ALIASES = {
+    "auc": "roc-auc",
+    "logloss": "log-loss",
+    "root-mean-squared-error": "rmse",
+    "mean-absolute-error": "mae",
+    "root-mean-squared-log-error": "rmsle",
+    "brier-score": "brier",
+}
 
-    >>> check_metric("auc"), check_metric("balanced accuracy"), check_metric("log_loss")
+
+def check_metric(value: Any) -> Any:
+    """Read the name of a metric; `auc` is `roc-auc`, and names of scikit-learn's scorers are known, too.
+
+    >>> check_metric("auc"), check_metric("balanced accuracy"), check_metric("neg_log_loss")
     ('roc-auc', 'balanced-accuracy', 'log-loss')
     """
+    return _one_of(METRICS, value)
+
+
+def check_stop_on(value: Any) -> Any:
+    """Read what early stopping watches: "loss", or the name of a metric.
+
+    >>> check_stop_on("Loss"), check_stop_on("auc")
+    ('loss', 'roc-auc')
+    """
+    return _one_of(("loss", *METRICS), value)
+
+
+def _one_of(known: tuple[str, ...], value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    name = re.sub(r"[\s_]+", "-", value.strip().lower())
-    name = {"auc": "roc-auc", "logloss": "log-loss"}.get(name, name)
-    if name not in METRICS:
-        raise ValueError(f"must be one of {', '.join(METRICS)}, got {value!r}. {nearest(name, METRICS)}")
+    name = re.sub(r"[\s_]+", "-", value.strip().lower()).removeprefix("neg-")
+    name = ALIASES.get(name, name)
+    if name not in known:
+        raise ValueError(f"must be one of {', '.join(known)}, got {value!r}. {nearest(name, known)}")
     return name
 
 

@@ -11,10 +11,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from danlu.core.errors import PlanError, nearest
-from danlu.core.plan import Plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan
 from danlu.core.records import Progress
 from danlu.estimators.division import WAYS
 from danlu.estimators.following import following
+from danlu.estimators.metrics import shown_as
 from danlu.estimators.pages import Page
 from danlu.estimators.scikit import check_is_fitted
 from danlu.estimators.targets import Answer, Classes, Numbers, labels_of, numbers_of
@@ -82,7 +84,8 @@ class Estimator(BaseEstimator):
         check_is_fitted(self)
         arrays, metric = self.model_.arrays, self.model_.run.judged_by
         names = {"loss_EM": "loss", "accuracy_EM": "accuracy", "lr_E": "lr", "judged_epochs_J": "judged_epoch"}
-        names |= {"judged_JM": f"judged_{metric}", "test_JM": f"val_{metric}", "watched_JM": "watched_loss"}
+        names |= {"judged_JM": f"judged_{metric}", "test_JM": f"val_{metric}"}
+        names |= {"watched_JM": f"watched_{self.model_.run.watched_by or 'loss'}"}
         found = {said: np.asarray(arrays[name]) for name, said in names.items() if name in arrays}
         found = {name: values for name, values in found.items() if not np.isnan(values).all()}
         means = {name: values if values.ndim == 1 else _means(values) for name, values in found.items()}
@@ -166,8 +169,19 @@ class Estimator(BaseEstimator):
         self.classes_ = np.unique(y)
         return y, Classes.learn(self.classes_, name)
 
+    def _answered(self, y: Any, name: str, *, anew: bool) -> np.ndarray:
+        """Return y as an array; where training goes on, its columns and classes are those learnt."""
+        if anew:
+            truth, self.answer_ = self._targets(y, name)
+            return truth
+        return labels_of(y) if self._is_classifier() else numbers_of(y)
+
     def _target_settings(self, answer: Answer, settings: dict[str, Any]) -> dict[str, Any]:
         """Return what settings become by the kind of the target."""
+        settings = dict(settings)
+        for name in ("metric", "stop_on"):
+            if callable(settings.get(name)):
+                settings[name] = shown_as(answer, settings[name], name, classifier=self._is_classifier())
         if isinstance(answer, Classes):
             weights = answer.weights(settings.get("class_weight"))
             return settings | {"task": "classification"} | ({} if weights is None else {"class_weight": weights})

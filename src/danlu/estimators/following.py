@@ -53,11 +53,32 @@ def in_a_line(progress: Progress) -> str:
     return f"{progress.stage}: {', '.join(parts)}" if parts else progress.stage
 
 
+class Line:
+    """A line in the output of a notebook's cell; each text takes the place of the last one.
+
+    All fits of one cell share it: a search of a hundred fits leaves one line.
+    """
+
+    def __init__(self) -> None:
+        self.cell, self.handle = -1, None
+
+    def show(self, shell: Any, text: str) -> None:
+        """Show a text in the cell that a shell runs."""
+        data = {"text/plain": text}
+        if self.handle is None or shell.execution_count != self.cell:
+            display = importlib.import_module("IPython.display").display
+            self.cell, self.handle = shell.execution_count, display(data, raw=True, display_id=True)
+        else:
+            self.handle.update(data, raw=True)
+
+
+LINE = Line()
+
+
 def _line() -> Callable[[str], None] | None:
     """Return what shows a text in the place of the last one, in a notebook; None elsewhere."""
-    shell = sys.modules.get("IPython")
-    shell = shell.get_ipython() if shell is not None else None
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None else None
     if shell is None or type(shell).__name__ != "ZMQInteractiveShell":
         return None
-    handle = importlib.import_module("IPython.display").display({"text/plain": ""}, raw=True, display_id=True)
-    return lambda text: handle.update({"text/plain": text}, raw=True)
+    return lambda text: LINE.show(shell, text)

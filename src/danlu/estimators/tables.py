@@ -10,16 +10,17 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from danlu.artifact import Predictions
-from danlu.core.errors import DataError
-from danlu.core.plan import Plan, parse_kinds
+from danlu.core.errors import DataError, PlanError
+from danlu.core.parsing import parse_kinds
+from danlu.core.plan import Plan
 from danlu.data import RawTable, read
 from danlu.estimators.answers import Classifying, Regressing
 from danlu.estimators.base import Callback, Estimator
 from danlu.estimators.division import among, division, going_on, is_none
-from danlu.estimators.inputs import columns_of, own_name
+from danlu.estimators.inputs import columns_of, names_of, own_name
 from danlu.estimators.refusals import as_value_errors
-from danlu.estimators.scikit import check_weights
-from danlu.estimators.targets import labels_of, name_of, numbers_of
+from danlu.estimators.scikit import check_is_fitted
+from danlu.estimators.targets import check_classes, name_of, numbers_of, weights_of
 from danlu.workflow.given import Given
 
 
@@ -92,11 +93,39 @@ class OnTables(Estimator):
         """
         start = getattr(self, "ended_", None)
         with as_value_errors():
-            if classes is not None and start is None and not np.isin(classes, y).all():
-                raise DataError("the first rows must have all classes", "some are missing", "Give more rows.")
+            check_classes(classes, y, begun=start is not None)
             anew = {} if start is not None else {"schedule": "constant"}
             self._learn(Rows(X, y, sample_weight), 0, Given(keep=True, start=start), anew, None, epochs=1)
         return self
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """By how much the loss of a metric rises when a column of X is shuffled, `[F]`, on rows not learnt from.
+
+        Numbers of `model_.importance()`: rmse (or mae, rmsle where that is the metric) in the units of y, of classes
+        the log-loss. They do not sum to 1; about 0, or below, is a column that does not matter, and one that was left
+        out (constant, say) has 0. Columns that say the same share what they are worth.
+
+        Raises:
+            AttributeError: no row was judged.
+        """
+        return self._importances()[:, 0]
+
+    @property
+    def feature_importances_interval_(self) -> np.ndarray:
+        """The 95% interval of each of `feature_importances_` over rows, `[F, 2]`; NaN where there are too few."""
+        return self._importances()[:, 1:]
+
+    def _importances(self) -> np.ndarray:
+        """Return importance, low and high of each column of X, `[F, 3]`."""
+        check_is_fitted(self)
+        try:
+            found = self.model_.importance()
+        except PlanError as error:
+            raise AttributeError(str(error)) from None
+        of = {name: i for i, name in enumerate(found["column"])}
+        values = np.array([found[part] for part in ("importance", "low", "high")], dtype=np.float64).T
+        return np.stack([values[of[name]] if name in of else np.zeros(3) for name in names_of(self)])
 
     def _learn(
         self,
@@ -114,7 +143,7 @@ class OnTables(Estimator):
             now: settings of this call alone.
         """
         columns, kinds = columns_of(self, rows.X, reset=given.start is None)
-        truth = self._answered(rows.y, columns, anew=given.start is None)
+        truth = self._answered(rows.y, own_name(name_of(rows.y), columns), anew=given.start is None)
         check_consistent_length(rows.X, truth)
         ways, pairs = division(cv, rows.X, rows.y, rows.groups, classifier=self._is_classifier())
         settings = unless | self._settings(ways) | now
@@ -122,7 +151,7 @@ class OnTables(Estimator):
             kinds |= parse_kinds(settings["kinds"])
         settings = self._target_settings(self.answer_, settings | {"kinds": kinds})
         table = columns | self.answer_.columns(truth)
-        weight = _weights(rows.weight, truth)
+        weight = weights_of(rows.weight, truth)
         if weight is not None:
             name = settings["weight"] = own_name("sample weight", table)
             table[name] = weight
@@ -139,13 +168,6 @@ class OnTables(Estimator):
         self._walk(raw, self.answer_.learnt, settings, given, test, callbacks)
         self.ended_ = self.model_.ended
 
-    def _answered(self, y: Any, columns: Mapping[str, Any], *, anew: bool) -> np.ndarray:
-        """Return y as an array; where training goes on, its columns and classes are those learnt."""
-        if anew:
-            truth, self.answer_ = self._targets(y, own_name(name_of(y), columns))
-            return truth
-        return labels_of(y) if self._is_classifier() else numbers_of(y)
-
     def _table(self, X: Any, y: Any) -> RawTable:
         """Return rows with their truth as a table."""
         columns, _ = columns_of(self, X, reset=False)
@@ -159,21 +181,6 @@ class OnTables(Estimator):
         with as_value_errors():
             columns, _ = columns_of(self, X, reset=False)
             return self.model_.predictions(read(columns), sure=sure)
-
-
-def _weights(sample_weight: Any, truth: np.ndarray) -> np.ndarray | None:
-    """Return the weights of rows, or None where all rows count alike.
-
-    Raises:
-        DataError: all of them are 0.
-        ValueError: they are not one number a row.
-    """
-    if sample_weight is None:
-        return None
-    weight = check_weights(sample_weight, truth, dtype=np.float64)
-    if not weight.any():
-        raise DataError("sample weights must be above zero in some row", "all are zero", "Leave `sample_weight` out.")
-    return weight
 
 
 class TableRegressor(Regressing, OnTables):
@@ -198,6 +205,7 @@ class TableRegressor(Regressing, OnTables):
     Attributes:
         model_: the `danlu.Model`: its `run` is the record of the fit, with scores and findings; `save` keeps it.
         history_: curves of the training.
+        feature_importances_, feature_importances_interval_: what each column is worth, by rows not learnt from.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
 
     >>> X = np.linspace(0, 1, 60)[:, None]
@@ -244,7 +252,7 @@ class TableClassifier(Classifying, OnTables):
 
     Attributes:
         classes_: the classes, in the order of `predict_proba`; of several labels a row, their numbers.
-        model_, history_, n_features_in_, feature_names_in_: as of `TableRegressor`.
+        model_, history_, feature_importances_, n_features_in_, feature_names_in_: as of `TableRegressor`.
 
     >>> X = np.repeat([[0.0], [1.0]], 30, axis=0)
     >>> y = np.repeat(["no", "yes"], 30)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from danlu.core.errors import DataError, nearest
 from danlu.core.records import TargetSchema
+from danlu.estimators.scikit import check_weights
 
 
 @dataclass(frozen=True)
@@ -168,3 +169,28 @@ def name_of(y: Any) -> str:
     """Return the name that y has of itself, as a pandas series, or "y"."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name.strip() else "y"
+
+
+def weights_of(sample_weight: Any, truth: np.ndarray) -> np.ndarray | None:
+    """Return the weights of rows, or None where all rows count alike.
+
+    Raises:
+        DataError: all of them are 0.
+        ValueError: they are not one number a row.
+    """
+    if sample_weight is None:
+        return None
+    weight = check_weights(sample_weight, truth, dtype=np.float64)
+    if not weight.any():
+        raise DataError("sample weights must be above zero in some row", "all are zero", "Leave `sample_weight` out.")
+    return weight
+
+
+def check_classes(classes: Any, y: Any, *, begun: bool) -> None:
+    """Refuse first rows that lack some of the classes.
+
+    Raises:
+        DataError: they do.
+    """
+    if classes is not None and not begun and not np.isin(classes, y).all():
+        raise DataError("the first rows must have all classes", "some are missing", "Give more rows.")

@@ -78,6 +78,7 @@ def bootstrap(
     weight_N: np.ndarray,
     unit_N: np.ndarray | None,
     seed: int,
+    most: int = MOST,
 ) -> dict[str, tuple[float | None, float | None]]:
     """Return the interval of each metric that `measure` gives; empty where there is only one unit to draw.
 
@@ -86,9 +87,10 @@ def bootstrap(
         weight_N: the rows' own weights.
         unit_N: what `units` gave.
         seed: of the run; the same seed draws the same rows.
+        most: resamples.
     """
     rows = len(weight_N)
     if rows < 2 or (unit_N is not None and unit_N.max() == 0):
         return {}
-    chunks = [measure(times_RN * weight_N) for times_RN in draws(rows, resamples(rows), seed, unit_N)]
+    chunks = [measure(times_RN * weight_N) for times_RN in draws(rows, min(most, resamples(rows)), seed, unit_N)]
     return {name: limits(np.concatenate([chunk[name].value_R for chunk in chunks])) for name in chunks[0]}

@@ -44,7 +44,7 @@ class Measured(NamedTuple):
     parts_RP: np.ndarray | None = None
 
 
-def metrics_for(target: TargetSchema, main: str | None = None) -> tuple[str, ...]:
+def metrics_for(target: TargetSchema, main: str | None = None, setting: str = "metric") -> tuple[str, ...]:
     """Return the names of the metrics of a task, the main one first: by default rmse or accuracy.
 
     Raises:
@@ -61,9 +61,9 @@ def metrics_for(target: TargetSchema, main: str | None = None) -> tuple[str, ...
     known = (*names, *ON_REQUEST) if numeric else names
     if main not in known:
         raise PlanError(
-            f"`metric` {main} needs {'classes' if numeric else 'a target of numbers'}",
+            f"`{setting}` {main} needs {'classes' if numeric else 'a target of numbers'}",
             f"the task is {target.task}",
-            f"Use --metric {' or '.join(known[:2])}.",
+            f"Use --{setting.replace('_', '-')} {' or '.join(known[:2])}.",
         )
     return (main, *(name for name in names if name != main))
 

@@ -21,6 +21,7 @@ from danlu.networks import Preparation, Prepared, Program, split_numbers
 from danlu.population.augment import DRAWS, RANGE, Mover, Moves
 from danlu.population.losses import LANES, Loss
 from danlu.population.pixels import Pixels
+from danlu.population.stopping import StopOn
 
 FITS = 256 << 20
 """Bytes that the prepared rows of all folds may take on the device."""
@@ -39,6 +40,7 @@ class Rows:
         watched: a member's own rows that early stopping watches, or None.
         test: rows of the test table in the same matrices, or None.
         before: how many folds of the same run come before these: orders are drawn by a fold's number in the whole.
+        stop_on: the metric that early stopping watches on them; None: the loss.
     """
 
     fit: tuple[RowNumbers, ...]
@@ -46,6 +48,12 @@ class Rows:
     watched: tuple[RowNumbers, ...] | None = None
     test: RowNumbers | None = None
     before: int = 0
+    stop_on: StopOn | None = None
+
+    @property
+    def sign(self) -> float:
+        """What the watched number is multiplied by, so that less is better."""
+        return -1.0 if self.stop_on is not None and self.stop_on.greater else 1.0
 
 
 @dataclass(frozen=True)

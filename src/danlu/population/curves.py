@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from danlu.core.plan import Plan
 from danlu.networks import Network, Pass, link
-from danlu.population.batches import Deck, Order, RowNumbers, Shelf, Source
-from danlu.population.losses import Loss, hits, row_sum
+from danlu.population.batches import Deck, Order, RowNumbers, Rows, Shelf, Source
+from danlu.population.losses import Loss, hits, make_loss, row_sum
 from danlu.population.step import Flat
+from danlu.population.stopping import StopOn
 
 MOST_JUDGINGS = 500
 CHUNK = 4096
@@ -45,12 +47,21 @@ class Judge:
     Arguments:
         rows_K: rows of each fold.
         metric: rmse, mae, rmsle, accuracy or log-loss; None for the loss without smoothing, class weights in it.
+        stop_on: the metric in its place, which may be any.
     """
 
     def __init__(
-        self, network: Network, loss: Loss, shelf: Shelf, rows_K: Sequence[RowNumbers], metric: str | None
+        self,
+        network: Network,
+        loss: Loss,
+        shelf: Shelf,
+        rows_K: Sequence[RowNumbers],
+        metric: str | None,
+        stop_on: StopOn | None = None,
     ) -> None:
-        assert metric in (None, "rmse", "mae", "rmsle", "accuracy", "log-loss"), metric
+        self.whole = stop_on is not None and stop_on.of is not None
+        self.stop_on, metric = stop_on, metric if stop_on is None else stop_on.name
+        assert self.whole or metric in (None, "rmse", "mae", "rmsle", "accuracy", "log-loss"), metric
         self.network, self.loss, self.shelf, self.metric = network, loss, shelf, metric
         matrices = shelf.matrices
         weight_N = matrices.loss_weight_N if metric is None else matrices.weight_N
@@ -69,6 +80,8 @@ class Judge:
         order = self.dealt[1]
         if self.run is None or self.run.weights_MP is not flat.weights_MP:
             self.run = self.network.bind(flat.weights_MP, flat.state_MS)
+        if self.whole:
+            return self._each(source, order, folds)
         total = torch.zeros(members, dtype=self._exact, device=flat.weights_MP.device)
         for step in range(len(order.rows_SKB)):
             batch = source.batch(order, step)
@@ -86,6 +99,30 @@ class Judge:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean_M = total.cpu().double().numpy() / np.where(weight_M > 0, weight_M, np.nan)
             return np.sqrt(mean_M) if self.metric in ("rmse", "rmsle") else mean_M
+
+    def _each(self, source: Source, order: Order, folds: Sequence[int]) -> np.ndarray:
+        """Return the metric of each member's predictions of all its rows, a call a member."""
+        assert self.run is not None
+        assert self.stop_on is not None
+        assert self.stop_on.of is not None
+        preparation, matrices = self.shelf.preparation.pick(source.fold_M), self.shelf.matrices
+        said = []
+        for step in range(len(order.rows_SKB)):
+            outputs = self.run.forward(source.batch(order, step).prepared)
+            linked = link(outputs, self.network.spec.link, preparation)
+            said.append(linked[:, : self.deck.batch].cpu().double().numpy())
+        said_MNC, truth, weight_N = np.concatenate(said, 1), matrices.y.cpu().numpy(), self.deck.weight_N
+        values = []
+        for said_NC, place in zip(said_MNC, self._places(source, folds), strict=True):
+            rows = self.deck.rows_K[folds[place]].numpy()
+            weight = np.ones(len(rows)) if weight_N is None else weight_N[rows].double().numpy()
+            known = len(rows) and np.isfinite(said_NC[: len(rows)]).all()
+            values.append(self.stop_on.of(truth[rows], said_NC[: len(rows)], weight) if known else np.nan)
+        return np.array(values, dtype=np.float64)
+
+    def _places(self, source: Source, folds: Sequence[int]) -> list[int]:
+        """Return the place of each member's fold."""
+        return list(range(len(folds))) if source.place_M is None else source.place_M.tolist()
 
     @property
     def _exact(self) -> torch.dtype:
@@ -113,6 +150,20 @@ class Judge:
         if outputs.shape[2] > 1:
             return -torch.log_softmax(outputs, 2).gather(2, truth_MB.unsqueeze(2)).squeeze(2)
         return torch.nn.functional.softplus(torch.where(truth_MB > 0, -outputs[..., 0], outputs[..., 0]))
+
+
+def judges(network: Network, shelf: Shelf, rows: Rows, metric: str, plan: Plan) -> dict[str, Judge | None]:
+    """Return what judges each curve; None where there are no such rows."""
+    loss = shelf.matrices.loss or make_loss(plan.loss or "mse")
+    assert not plan.early_stopping or rows.watched is not None, "early stopping needs rows to watch"
+    found: dict[str, Judge | None] = {"judged_JM": None, "watched_JM": None, "test_JM": None}
+    if any(len(judged) for judged in rows.judged):
+        found["judged_JM"] = Judge(network, loss, shelf, rows.judged, metric)
+    if plan.early_stopping and rows.watched is not None:
+        found["watched_JM"] = Judge(network, loss, shelf, rows.watched, None, rows.stop_on)
+    if rows.test is not None and len(rows.test):
+        found["test_JM"] = Judge(network, loss, shelf, [rows.test] * len(rows.fit), metric)
+    return found
 
 
 def _units(y: Tensor, deck: Deck) -> Tensor | None:

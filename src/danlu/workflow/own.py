@@ -73,10 +73,17 @@ def with_dropout(resolved: Plan, network: Network) -> Plan:
 
 
 def own_notes(network: Network, given: Given = NOTHING) -> tuple[Note, ...]:
-    """Say how a user's class was called, and what its trial found; and that the loss is the user's own."""
+    """Say how a user's class was called, and what its trial found; and which functions are the user's own."""
+    mine = "a function of your own"
+    said = []
     if given.loss is not None:
-        text = f"{name_of(given.loss)}, a function of your own, in the place of the one by name"
-        return (Note(topic="loss", text=text), *own_notes(network))
+        said.append(("loss", f"{name_of(given.loss)}, {mine}, in the place of the one by name"))
+    if given.metric is not None:
+        said.append(("metric", f"{given.metric.name}, {mine}, beside those by name"))
+    if given.stop_on is not None:
+        said.append(("stop_on", f"{given.stop_on.name}, {mine}, in the place of one by name"))
+    if said:
+        return (*(Note(topic=topic, text=text) for topic, text in said), *own_notes(network))
     if not isinstance(network, ModuleNetwork) or network.spec.module is None:
         return ()
     layout = network.spec.layout

@@ -19,9 +19,11 @@ def check_target(examined: Examined, plan: Plan) -> None:
     """
     target = examined.schema.target
     metrics_for(target, plan.metric)
+    if plan.stop_on not in (None, "loss"):
+        metrics_for(target, plan.stop_on, "stop_on")
     class_weights(examined, plan)
     logged = plan.scale_target in ("log", "mixed") and target.task == "regression"
-    if plan.metric == "rmsle" or logged:
+    if "rmsle" in (plan.metric, plan.stop_on) or logged:
         least_C = np.asarray(examined.target.values).min(axis=0)
         place = int(least_C.argmin())
         has = f"`{target.names[place]}` has {least_C[place]:g}"
@@ -30,7 +32,8 @@ def check_target(examined: Examined, plan: Plan) -> None:
                 f"`scale_target` {plan.scale_target} needs targets above 0", has, "Use --scale-target standard."
             )
         if least_C[place] < 0:
-            raise PlanError("`metric` rmsle needs targets of at least 0", has, "Use --metric rmse or mae.")
+            setting = "metric" if plan.metric == "rmsle" else "stop_on"
+            raise PlanError(f"`{setting}` rmsle needs targets of at least 0", has, "Use rmse or mae.")
 
 
 def class_weights(examined: Examined, plan: Plan) -> np.ndarray | None:

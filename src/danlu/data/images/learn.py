@@ -20,12 +20,21 @@ _OF_TABLES = ("drop", "kinds", "sheet", "header", "missing", "group", "time", "w
 """Settings that speak of columns."""
 
 
-def examine_images(images: ImageSet, plan: Plan) -> Examined:
+def examine_images(
+    images: ImageSet, plan: Plan, schema: Schema | None = None, weight_N: np.ndarray | None = None
+) -> Examined:
     """Return what can be learnt from labelled images, or refuse it. Whole numbers as labels are classes.
+
+    Arguments:
+        images: with labels.
+        plan: as asked.
+        schema: what they become for networks that have learnt from others; None: what is learnt from these.
+        weight_N: what each image counts.
 
     Raises:
         PlanError: a setting speaks of columns.
         DataError: there are no labels, too few images, or the labels cannot be learnt.
+        SchemaError: they do not fit the schema.
     """
     for name in _OF_TABLES:
         if getattr(plan, name):
@@ -34,6 +43,12 @@ def examine_images(images: ImageSet, plan: Plan) -> Examined:
     raw = label_table(images)
     if count < 2:
         raise DataError("at least two images are needed to learn from", f"got {count}", "Give more images.")
+    special = {} if weight_N is None else {"weight": weight_N}
+    rows = Rows(read=count, used=count)
+    if schema is not None:
+        found = conform_labelled(images, schema, with_target=True)
+        assert found.target is not None
+        return Examined(found.table, schema, found.target, special, found.kept, rows, found.warnings)
     labels = np.asarray(images.labels)
     if plan.task is None and labels.ndim == 1 and labels.dtype.kind != "f":
         plan = plan.model_copy(update={"task": "classification"})
@@ -44,9 +59,9 @@ def examine_images(images: ImageSet, plan: Plan) -> Examined:
         table=Table((), count, images.pixels_NKHW),
         schema=Schema(columns=(), target=target.schema, image=images.schema),
         target=target,
-        special={},
+        special=special,
         kept=kept,
-        rows=Rows(read=count, used=count),
+        rows=rows,
         notes=notes,
     )
 
