@@ -104,8 +104,13 @@ def test_refusals() -> None:
     refused({"a": [[1], [2]]}, "`a` is nested")
     refused(pa.table({"a": [{"x": 1}]}), "`a` is nested")
     refused(pa.table({"a": pa.array([b"\xff"], pa.binary())}), "`a` holds binary")
-    refused(pa.table({"a": pa.array([2**64 - 1], pa.uint64())}), "`a` holds uint64")
     refused(pa.table([[1], [2]], names=["a", "a"]), "`a` is the name of columns 1, 2")
     refused(pa.table({"a": pa.array([b"0" * 16], pa.uuid())}), "extension type (arrow.uuid)")
     refused(pd.DataFrame({"a": pd.period_range("2024-01", periods=2, freq="M")}), "`a` is an extension type")
     refused(pd.DataFrame({"a": [1, "x"]}), "must hold cells of one kind")
+
+
+def test_whole_numbers_beyond_64_bits_become_text() -> None:
+    raw = read(pa.table({"a": pa.array([2**64 - 1, None], pa.uint64()), "b": pa.array([2**63 - 1, 1], pa.uint64())}))
+    assert raw.arrow.to_pydict() == {"a": [str(2**64 - 1), None], "b": [2**63 - 1, 1]}
+    assert [note.text for note in raw.notes] == ["`a` kept as text: whole numbers above 2^63"]

@@ -27,7 +27,22 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz", "t.tsv.gz", "t.parquet", "t.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "t.csv",
+        "t.tsv",
+        "t.csv.gz",
+        "t.tsv.gz",
+        "t.parquet",
+        "t.txt",
+        "t.jsonl",
+        "t.jsonl.gz",
+        "t.ndjson",
+        "t.feather",
+        "t.arrow",
+    ],
+)
 def test_read_back(name: str, tmp_path: Path) -> None:
     write(tmp_path / name, COLUMNS)
     assert read(tmp_path / name).arrow.to_pydict() == {
@@ -36,6 +51,14 @@ def test_read_back(name: str, tmp_path: Path) -> None:
         "class": [1, 2, 3],
     }
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_json_lines_hold_what_json_can(tmp_path: Path) -> None:
+    day = np.array(["2024-01-02", "NaT"], dtype="datetime64[s]")
+    write(tmp_path / "t.jsonl", {"x": np.array([np.nan, np.inf]), "s": ["=1+1", "北京"], "day": day})
+    assert (tmp_path / "t.jsonl").read_text(encoding="utf-8") == (
+        '{"x": null, "s": "=1+1", "day": "2024-01-02T00:00:00"}\n{"x": null, "s": "北京", "day": null}\n'
+    )
 
 
 def test_plain_words_are_not_quoted(tmp_path: Path) -> None:
@@ -77,6 +100,15 @@ def test_formulas_become_text(tmp_path: Path) -> None:
     assert rows[-1][1] == "-8"
     write(tmp_path / "t.parquet", {"a": risky})
     assert read(tmp_path / "t.parquet").arrow["a"].to_pylist() == risky
+
+
+def test_labels_of_classes_are_written_as_they_are(tmp_path: Path) -> None:
+    labels = ["=1+1", "-", "+", "<script>", "@home", "a,b"]
+    write(tmp_path / "t.csv", {"prediction": labels, "other": labels}, exact=("prediction",))
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["prediction"] for row in rows] == labels
+    assert [row["other"] for row in rows] == ["'=1+1", "'-", "'+", "<script>", "'@home", "a,b"]
 
 
 def test_kept_columns_come_first(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.types as pat
 from danlu.core.errors import DataError
 from danlu.core.records import Note
 from danlu.data.compute import pc
-from danlu.data.header import name_columns
+from danlu.data.header import name_columns, quoted
 
 _INDEX = re.compile(r"__index_level_\d+__")
 
@@ -25,9 +25,18 @@ def plain_table(table: pa.Table, source: str) -> tuple[pa.Table, list[Note]]:
     table = table.select([i for i, name in enumerate(table.column_names) if not _INDEX.fullmatch(name)])
     if not table.num_columns:
         raise DataError(f"{source} must have columns", "it has none", "Give a table with columns and rows.")
+    wide = [name for i, name in enumerate(table.column_names) if _is_wide(table.column(i))]
     columns = [plain_column(table.column(i), name, source) for i, name in enumerate(table.column_names)]
     numbered = pa.table(columns, names=[str(i) for i in range(len(columns))])
-    return name_columns(numbered, table.column_names, source)
+    named, notes = name_columns(numbered, table.column_names, source)
+    if wide:
+        notes.append(Note(topic="codes", text=f"{quoted(wide)} kept as text: whole numbers above 2^63"))
+    return named, notes
+
+
+def _is_wide(column: pa.ChunkedArray) -> bool:
+    """Return whether whole numbers are beyond int64."""
+    return pat.is_uint64(column.type) and (pc.max(column).as_py() or 0) >= 2**63
 
 
 def check_types(schema: pa.Schema, source: str) -> None:
@@ -54,7 +63,7 @@ def plain_column(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedA
             # pyarrow 26 cannot cast a dictionary of string views (polars' categories), but its words it can
             chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
             column = pa.chunked_array(chunks, kind)
-        column = column.cast(_plain_type(kind))
+        column = column.cast(pa.string() if _is_wide(column) else _plain_type(kind))
         if pat.is_duration(kind):
             column = pc.divide(column.cast(pa.float64()), {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError):

@@ -12,6 +12,7 @@ import pyarrow.compute
 import pyarrow.types as pat
 
 from danlu.core.errors import DataError
+from danlu.data.amounts import amounts
 from danlu.data.columns import MISSING
 from danlu.data.marks import NUMBER_MARKS
 
@@ -98,6 +99,10 @@ class Origin:
     name: str
     kept: np.ndarray | None = None
     error: type[DataError] = DataError
+    decimal: str = "."
+    """Mark that is tried first where numbers are written for people."""
+    sign: str = ""
+    """Sign that they had in the table learnt from: $, %."""
 
     def refusal(self, rule: str, row: int, cell: object, remedy: str) -> DataError:
         """Return the error that says which cell breaks the rule; rows count from 1, the header not included."""
@@ -136,6 +141,12 @@ def _parsed(column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
     good = pc.or_(pc.match_substring_regex(trimmed, _NUMBER), marks)
     wrong = np.flatnonzero(~good.to_numpy(zero_copy_only=False))
     if len(wrong):
+        used = np.unique(codes[codes >= 0])
+        read = amounts(values.take(pa.array(used)), origin.decimal)
+        if read is not None and (read.unit == origin.sign or not (read.unit and origin.sign)):
+            out = np.full(len(values) + 1, np.nan)
+            out[used] = read.values
+            return out[codes]
         rows = np.flatnonzero(np.isin(codes, wrong))
         if len(rows):
             cell = values[int(codes[rows[0]])].as_py()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from danlu.core.records import Kind, Note, Rows, Schema, TargetSchema
+from danlu.core.records import Finding, Kind, Note, Rows, Schema, TargetSchema
 
 MISSING, UNSEEN = -1, -2
 """Codes of a category's cell that is missing, and of one that is not among the levels."""
@@ -57,6 +57,8 @@ class Examined:
     kept: np.ndarray
     rows: Rows
     notes: tuple[Note, ...]
+    traps: tuple[Finding, ...] = ()
+    """What may make a score look better than it is, where it was looked for."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pyarrow.types as pat
 from danlu.core.errors import SchemaError, nearest
 from danlu.core.records import ColumnSchema, Note, Schema, TargetSchema
 from danlu.data import dates
+from danlu.data.answers import side_of
 from danlu.data.cells import Origin, as_text, is_known, missing_cells, numbers, pc, plain, text_codes
 from danlu.data.columns import MISSING, UNSEEN, Column, Conformed, Table, Target
 from danlu.data.table import RawTable
@@ -36,16 +37,16 @@ def conform(raw: RawTable, schema: Schema, *, with_target: bool) -> Conformed:
     place = _places(raw, schema, with_target=with_target)
     kept = _kept(raw, [place[name] for name in schema.target.names] if with_target else [])
     arrow = raw.arrow if len(kept) == raw.rows else raw.arrow.take(pa.array(kept))
-    columns, warnings = [], list(_extra(raw, schema))
+    columns, warnings = [], [*raw.losses, *_extra(raw, schema)]
     for expected in schema.columns:
-        origin = Origin(expected.name, kept, SchemaError)
+        origin = Origin(expected.name, kept, SchemaError, expected.decimal or raw.decimal, expected.sign)
         column, said = _column(plain(arrow.column(place[expected.name])), expected, origin)
         columns.append(column)
         warnings += [Note(topic=expected.name, text=text) for text in said]
     target = None
     if with_target:
         cells = [plain(arrow.column(place[name])) for name in schema.target.names]
-        target = _target(cells, schema.target, kept)
+        target = _target(cells, schema.target, kept, raw.decimal)
     return Conformed(Table(tuple(columns), len(kept)), target, kept, tuple(warnings), raw.rows - len(kept))
 
 
@@ -141,7 +142,25 @@ def _codes(cells: pa.ChunkedArray, expected: ColumnSchema) -> tuple[np.ndarray, 
     levels = expected.levels
     if pat.is_boolean(cells.type) and expected.kind == "yes/no":
         levels = ("false", "true")
-    return level_codes(cells, levels)
+    values, unseen = level_codes(cells, levels)
+    if unseen and expected.kind == "yes/no":
+        return _other_spellings(cells, levels, values, unseen)
+    return values, unseen
+
+
+def _other_spellings(
+    cells: pa.ChunkedArray, levels: Sequence[str], values: np.ndarray, unseen: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Take other spellings of yes and no for what they mean."""
+    sides = {text: side for text in unseen if (side := side_of(text, levels)) is not None}
+    if not sides:
+        return values, unseen
+    codes, texts = text_codes(as_text(cells))
+    place = np.full(len(texts) + 1, UNSEEN, dtype=np.int32)
+    for code, text in enumerate(texts.to_pylist()):
+        place[code] = sides.get(text, UNSEEN)
+    values = np.where(values == UNSEEN, place[codes], values).astype(np.int32)
+    return values, [text for text in unseen if text not in sides]
 
 
 def level_codes(cells: pa.ChunkedArray, levels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -182,9 +201,9 @@ def _outside(values: np.ndarray, expected: ColumnSchema) -> list[str]:
     return [f"{counted(count, 'cell')} far outside those learnt from ({show(expected.low)} to {show(expected.high)})"]
 
 
-def _target(cells: Sequence[pa.ChunkedArray], expected: TargetSchema, kept: np.ndarray) -> Target:
+def _target(cells: Sequence[pa.ChunkedArray], expected: TargetSchema, kept: np.ndarray, decimal: str) -> Target:
     """Return the target of the rows that have one, or refuse a class that was not learnt."""
-    origins = [Origin(name, kept, SchemaError) for name in expected.names]
+    origins = [Origin(name, kept, SchemaError, decimal) for name in expected.names]
     if expected.task == "regression":
         columns = [numbers(cell, origin) for cell, origin in zip(cells, origins, strict=True)]
         return Target(expected, np.stack(columns, axis=1))

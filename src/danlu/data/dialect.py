@@ -8,8 +8,11 @@ import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
-from danlu.data.marks import NUMBER_MARKS, TEXT_MARKS
+from danlu.core.errors import PlanError
+from danlu.data.heading import Heading, find_heading, typed
+from danlu.data.marks import NUMBER_MARKS
 from danlu.data.table import ReadOptions
 
 _ROWS = 400
@@ -18,11 +21,13 @@ _ROWS = 400
 _SCORED = 200
 """Lines that decide the delimiter."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
-_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.IGNORECASE)
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. ]\d{3})+),\d+")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
-_COMMENT = ("#", "|", "%", "//")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+_MARK: dict[str, Literal[".", ","]] = {"comma": ",", "point": "."}
+_EXCEL = re.compile(r"\s*\"?sep=(.)\"?\s*")
+"""What Excel writes before a table, to say how its cells are parted."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Dialect:
     """How a text is written.
 
     `delimiter` " " stands for columns aligned with any number of blanks. `names` are the cells of the
-    header, or c1, c2, ... `comments` lines stand before the table, and `lines` in all before its first row.
+    header, or c1, c2, ... `comments` lines and those of `before` stand before the table, and `lines` in all
+    before its first row; its header has `depth` rows.
     """
 
     delimiter: str
@@ -39,7 +45,9 @@ class Dialect:
     names: tuple[str, ...]
     comments: int
     lines: int
-    decimal: str = "."
+    decimal: Literal[".", ","] = "."
+    before: tuple[str, ...] = ()
+    depth: int = 0
 
 
 def detect(sample: str, options: ReadOptions, *, tabs: bool) -> Dialect:
@@ -49,46 +57,55 @@ def detect(sample: str, options: ReadOptions, *, tabs: bool) -> Dialect:
         sample: whole lines from the start of the text, at least one.
         options: what is known already.
         tabs: whether the file's name promises tabs.
+
+    Raises:
+        PlanError: no line is left of those to be skipped.
     """
-    lines = list(itertools.islice(io.StringIO(sample, newline=""), _ROWS))
+    lines = list(itertools.islice(io.StringIO(sample, newline=""), (options.skip_lines or 0) + _ROWS))
+    skip = options.skip_lines or 0
+    if skip >= len(lines):
+        raise PlanError("`skip_lines` must leave lines of the table", f"got {skip} of {len(lines)}", "Use fewer.")
+    asked = _EXCEL.fullmatch(lines[skip]) if len(lines) > skip + 1 and options.delimiter is None else None
+    skip += asked is not None
+    before, lines = lines[:skip], lines[skip:]
     quote = _quote("".join(lines), options.quote)
-    delimiter = options.delimiter or _delimiter(lines, quote, tabs=tabs)
-    comments, rows = _without_comments(_split(lines, delimiter, quote))
-    first, body = rows[0][1], [row for _, row in rows[1:] if len(row) == len(rows[0][1])]
-    header = options.header if options.header is not None else is_header(first, body)
-    names = tuple(cell.strip() for cell in first) if header else tuple(f"c{i + 1}" for i in range(len(first)))
-    before = comments if not header else rows[0][0]
-    return Dialect(delimiter, quote, header, names, comments, before, _decimal(delimiter, body or [first]))
+    look = options.skip_lines is None
+    delimiter = options.delimiter or (asked[1] if asked else _delimiter(lines, quote, tabs=tabs))
+    rows = _split(lines, delimiter, quote)
+    cells = [row for _, row in rows]
+    found = find_heading(cells, options.header, look=look)
+    first, body = cells[found.first], cells[found.first + 1 :]
+    names = found.names if found.depth else tuple(f"c{i + 1}" for i in range(len(first)))
+    if found.depth and _trailing(names, body):
+        names = (*names, "")
+    body = [row for row in body if len(row) == len(names)]
+    comments = rows[found.comments - 1][0] if found.comments else 0
+    last = found.first + found.depth
+    before += _lines_before(lines, rows, found)
+    return Dialect(
+        delimiter=delimiter,
+        quote=quote,
+        header=found.depth > 0,
+        names=names,
+        comments=comments,
+        lines=skip + (rows[last - 1][0] if last else 0),
+        decimal=_MARK[options.decimal] if options.decimal else _decimal(delimiter, body or [first]),
+        before=tuple(before),
+        depth=found.depth,
+    )
 
 
-def is_header(first: list[str], body: list[list[str]]) -> bool:
-    """Return whether the first row names the columns.
-
-    It does not if one of its cells is a number, a date or a sure mark of a missing one such as ?. It does
-    if the cells below one of its texts are numbers or dates; else if its cells are distinct, none is empty,
-    and none comes again in its own column.
-
-    >>> is_header(["age", "sex"], [["34", "f"], ["27", "m"]])
-    True
-    >>> is_header(["f", "red"], [["m", "blue"], ["f", "red"]])
-    False
-    """
-    if any(_typed(cell) or cell.strip() in TEXT_MARKS[1:] for cell in first):
-        return False
-    columns = list(zip(*body, strict=True)) if body else [()] * len(first)
-    for column in columns:
-        told = [cell for cell in column if cell.strip() not in NUMBER_MARKS]
-        if told and all(_typed(cell) for cell in told):
-            return True
-    named = all(cell.strip() for cell in first)
-    recurs = any(cell in column for cell, column in zip(first, columns, strict=True))
-    return named and len(set(first)) == len(first) and not recurs
+def _lines_before(lines: list[str], rows: list[tuple[int, list[str]]], found: Heading) -> list[str]:
+    """Return the lines that stand before the header and are no comments."""
+    if not found.before:
+        return []
+    start = rows[found.comments - 1][0] if found.comments else 0
+    return lines[start : rows[found.first - 1][0]]
 
 
-def _typed(cell: str) -> bool:
-    """Return whether a cell is a number or a date."""
-    cell = cell.strip()
-    return any(form.fullmatch(cell) for form in (_NUMBER, _COMMA_NUMBER, _DATE))
+def _trailing(names: tuple[str, ...], body: list[list[str]]) -> bool:
+    """Return whether every row ends in a delimiter more than the header."""
+    return bool(body) and all(len(row) == len(names) + 1 and not row[-1].strip() for row in body)
 
 
 def _quote(text: str, asked: str | None) -> str | None:
@@ -119,26 +136,17 @@ def _split(lines: list[str], delimiter: str, quote: str | None) -> list[tuple[in
     return rows or [(1, lines[0].rstrip("\r\n").split(delimiter))]
 
 
-def _without_comments(rows: list[tuple[int, list[str]]]) -> tuple[int, list[tuple[int, list[str]]]]:
-    """Return how many lines of comment come first, and the rows after them."""
-    usual = Counter(len(row) for _, row in rows).most_common(1)[0][0]
-    skip = 0
-    while skip < len(rows) - 1 and rows[skip][1][0].startswith(_COMMENT) and len(rows[skip][1]) != usual:
-        skip += 1
-    return (rows[skip - 1][0] if skip else 0), rows[skip:]
-
-
 def _delimiter(lines: list[str], quote: str | None, *, tabs: bool) -> str:
     """Return the delimiter under which most rows have the same number of cells, and most cells are numbers or dates."""
     scores = {}
     lines = lines[:_SCORED]
     for delimiter in ",;\t|":
-        _, rows = _without_comments(_split(lines, delimiter, quote))
+        rows = _split(lines, delimiter, quote)
         width, count = Counter(len(row) for _, row in rows).most_common(1)[0]
         if width > 1 and 2 * count >= len(rows):
             cells = [cell for _, row in rows for cell in row]
-            typed = sum(_typed(cell) or cell.strip() in NUMBER_MARKS for cell in cells) / len(cells)
-            scores[delimiter] = (tabs and delimiter == "\t", round(count / len(rows), 1), round(typed, 1), width)
+            known = sum(typed(cell) or cell.strip() in NUMBER_MARKS for cell in cells) / len(cells)
+            scores[delimiter] = (tabs and delimiter == "\t", round(count / len(rows), 1), round(known, 1), width)
     if scores:
         return max(scores, key=lambda delimiter: scores[delimiter])
     aligned = [row for _, row in _split(lines, " ", quote)]
@@ -149,10 +157,11 @@ def _delimiter(lines: list[str], quote: str | None, *, tabs: bool) -> str:
     return "," if not tabs else "\t"
 
 
-def _decimal(delimiter: str, rows: list[list[str]]) -> str:
-    """Return the decimal mark: a comma where it cannot part cells and no number has a point."""
+def _decimal(delimiter: str, rows: list[list[str]]) -> Literal[".", ","]:
+    """Return the decimal mark: a comma where it cannot part cells and no number has a point but between thousands."""
     if delimiter == ",":
         return "."
     cells = [cell.strip() for row in rows for cell in row]
     commas = any(_COMMA_NUMBER.fullmatch(cell) for cell in cells)
-    return "," if commas and not any(_POINT_NUMBER.fullmatch(cell) for cell in cells) else "."
+    points = any(_POINT_NUMBER.fullmatch(cell) and not _THOUSANDS.fullmatch(cell) for cell in cells)
+    return "," if commas and not points else "."

@@ -24,9 +24,15 @@ _EVERYDAY = {
 _ENOUGH = 0.7
 """Least share of everyday characters: running text has above 0.9, text in another encoding below 0.6 or so."""
 
+_MOSTLY = 0.9
+"""Share of lines beyond ASCII that are valid UTF-8 where the whole is meant to be: by chance hardly any is."""
+
 _SHOWN = {
     "utf-8": "UTF-8",
     "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16 (little-endian)",
+    "utf-16-be": "UTF-16 (big-endian)",
+    "utf-32": "UTF-32",
     "gb18030": "GB18030",
     "big5": "Big5",
     "shift_jis": "Shift-JIS",
@@ -47,7 +53,8 @@ def to_utf8(data: bytes | bytearray, encoding: str | None, source: str) -> tuple
     else:
         try:
             name = codecs.lookup(encoding).name
-        except LookupError:
+            "a".encode(name)  # Python's list has some that are none of text, such as rot13
+        except (LookupError, ValueError):
             raise PlanError(
                 "`encoding` must be one that Python knows",
                 f"got {encoding!r}",
@@ -67,11 +74,17 @@ def line_of(data: bytes | bytearray | memoryview, offset: int) -> int:
 
 def _detect(data: bytes | bytearray) -> str:
     """Return the codec of some bytes."""
-    if data.startswith(codecs.BOM_UTF8) or data.isascii() or _valid_utf8(data):
-        return "utf-8"
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if zeros := _zeros(data):
+        return zeros
+    if data.startswith(codecs.BOM_UTF8) or data.isascii() or _valid_utf8(data):
+        return "utf-8"
     lines = [line for line in bytes(data[: 64 * _SAMPLE]).splitlines() if not line.isascii()]
+    if len(lines) > 4 and sum(map(_valid_utf8, lines)) >= _MOSTLY * len(lines):
+        return "utf-8"  # but for a few lines, which will be refused by their numbers
     sample = b"\n".join(lines)[:_SAMPLE] if lines else bytes(data[-_SAMPLE:])
     shares = {name: _everyday(sample, name) for name in _EVERYDAY}
     best = max(shares, key=lambda name: shares[name])
@@ -79,6 +92,17 @@ def _detect(data: bytes | bytearray) -> str:
         return best
     undefined = any(byte in data for byte in b"\x81\x8d\x8f\x90\x9d")
     return "cp1252" if not undefined and any(byte in data for byte in range(0x80, 0xA0)) else "latin-1"
+
+
+def _zeros(data: bytes | bytearray) -> str:
+    """Return which UTF-16 without a byte order mark the bytes are: every other byte of ASCII is zero in it."""
+    sample = bytes(data[:_SAMPLE])
+    even, odd = sample[::2], sample[1::2]
+    if len(sample) < 8 or b"\0" not in sample:
+        return ""
+    if odd.count(0) > 0.3 * len(odd) and not even.count(0):
+        return "utf-16-le"
+    return "utf-16-be" if even.count(0) > 0.3 * len(even) and not odd.count(0) else ""
 
 
 def _valid_utf8(data: bytes | bytearray) -> bool:
@@ -143,5 +167,5 @@ def _undecodable(data: bytes | bytearray, name: str, source: str, offset: int) -
     return DataError(
         f"{source} must be text in {shown}",
         f"bytes at or after line {line_of(data, offset)} are not",
-        "Name its encoding, e.g. encoding=gb18030, or save it as UTF-8.",
+        "Correct them, name its encoding (encoding=gb18030; latin-1 takes any bytes), or save it as UTF-8.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -45,23 +45,23 @@ def examine(raw: RawTable, plan: Plan) -> Examined:
         DataError: the table has fewer than two rows, a named column is not there, or the table cannot be
             learnt from.
     """
-    roles = _roles(raw, plan)
+    names, roles = raw.names, _roles(raw, plan)  # of ten thousand columns names are not listed for each again
     kept, rows = _rows_kept(raw, roles)
     arrow = raw.arrow if len(kept) == raw.rows else raw.arrow.take(pa.array(kept))
 
     def origin(position: int) -> Origin:
-        return Origin(raw.names[position], kept)
+        return Origin(names[position], kept, decimal=raw.decimal)
 
     cells = [TargetCells(plain(arrow.column(i)), origin(i)) for i in roles.targets]
     target, notes = examine_target(cells, plan)
     notes += _notes_on_rows(rows)
     special = {
-        role: _special(arrow.column(i), origin(i), role, _kind(plan, raw.names, i)) for role, i in roles.special.items()
+        role: _special(arrow.column(i), origin(i), role, _kind(plan, names, i)) for role, i in roles.special.items()
     }
-    others = [i for i in range(len(raw.names)) if i not in roles.targets]
+    others = [i for i in range(len(names)) if i not in roles.targets]
 
     def decided(i: int) -> Decision:
-        return _decide(arrow.column(i), origin(i), roles, i, _kind(plan, raw.names, i))
+        return _decide(arrow.column(i), origin(i), roles, i, _kind(plan, names, i))
 
     # NumPy and Arrow leave the interpreter's lock while they work, so columns can be examined side by side.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -70,7 +70,7 @@ def examine(raw: RawTable, plan: Plan) -> Examined:
     features = [decision for decision in decisions.values() if decision.column is not None]
     if not features:
         raise DataError("a table needs a column to learn from", _why_none(decisions, raw), "Add or keep a column.")
-    named = [(raw.names[i], decision) for i, decision in decisions.items()]
+    named = [(names[i], decision) for i, decision in decisions.items()]
     return Examined(
         table=Table(tuple(d.column for d in features if d.column), len(kept)),
         schema=Schema(
@@ -98,7 +98,7 @@ def examine_again(raw: RawTable, plan: Plan, schema: Schema) -> Examined:
     roles = _roles(raw, plan)
     kept, rows = _rows_kept(raw, roles)
     taken = raw.take(kept)
-    conformed = conform(taken, schema, with_target=True)
+    conformed = conform(replace(taken, notes=()), schema, with_target=True)
     assert conformed.target is not None
     special = {
         role: _special(taken.arrow.column(i), Origin(raw.names[i], kept), role, _kind(plan, raw.names, i))
@@ -148,7 +148,7 @@ def _rows_kept(raw: RawTable, roles: _Roles) -> tuple[np.ndarray, Rows]:
         fact = f"{len(kept)} of {raw.rows:,} rows {'has' if len(kept) == 1 else 'have'} one"
         raise DataError("at least two rows must have a target", fact, "Choose another target.")
     counts = {"without_target": int(without.sum()), "without_weight": int(unweighted.sum())}
-    return kept, Rows(read=raw.rows, used=len(kept), skipped=raw.skipped, **counts)
+    return kept, Rows(read=raw.rows, used=len(kept), skipped=raw.skipped, bad=len(raw.bad), **counts)
 
 
 def _notes_on_rows(rows: Rows) -> tuple[Note, ...]:

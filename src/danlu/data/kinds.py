@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,8 @@ import pyarrow.types as pat
 from danlu.core.plan import KindName
 from danlu.core.records import ColumnSchema
 from danlu.data import dates
+from danlu.data.amounts import Amounts, amounts
+from danlu.data.answers import no_yes, sides
 from danlu.data.cells import (
     Origin,
     as_text,
@@ -28,36 +30,19 @@ from danlu.data.cells import (
     text_codes,
 )
 from danlu.data.columns import MISSING, UNSEEN, Column
+from danlu.data.spellings import amount_note, case_note, nearly_numbers
 
 LEVELS_MOST = 100_000
 """Levels that a category keeps, the most frequent ones; more would only be seen a few times each."""
+
+FEW_TEXTS = 20
+"""Numbers that are stored as text, as data frames and Parquet can, stay a category where so few of them differ."""
 
 SHIFT_FROM = 4096
 """A column is shifted where its largest number is this many times its range: float32 would keep 12 bits of 24."""
 
 COUNTS_ROWS = "row identifier: counts the rows by ones"
 """Why a column is left out that may be the only one there is; then it stays."""
-
-_PAIRS = (
-    ("no", "yes"),
-    ("n", "y"),
-    ("false", "true"),
-    ("f", "t"),
-    ("off", "on"),
-    ("0", "1"),
-    ("nein", "ja"),
-    ("nej", "ja"),
-    ("nee", "ja"),
-    ("non", "oui"),
-    ("no", "si"),
-    ("no", "sí"),
-    ("não", "sim"),
-    ("нет", "да"),
-    ("否", "是"),
-    ("无", "有"),
-    ("いいえ", "はい"),
-)
-_NO_YES = {frozenset(pair): pair for pair in _PAIRS}
 
 _IDENTIFIER = re.compile(
     r"(?i:^(key|index|rowid)$|(^|[\W_\d])(id|ids|uuid|guid|identifier)$)|[a-z](ID|Id)$"
@@ -100,20 +85,25 @@ def decide(cells: pa.ChunkedArray, origin: Origin, wanted: KindName | None = Non
         return _number(cells, origin, asked=wanted is not None)
     if wanted == "date" or (wanted is None and is_date(cells.type)):
         order = _date_order(cells)
-        return _date(dates.seconds(cells, origin, order), origin.name, order)
+        zoned = pat.is_timestamp(cells.type) and cells.type.tz not in (None, "")
+        return _date(dates.seconds(cells, origin, order), origin.name, order, dates.UTC if zoned else "")
     return _text(as_text(cells), origin, wanted)
 
 
 def _number(cells: pa.ChunkedArray, origin: Origin, *, asked: bool) -> Decision:
     """Decide on a column of numbers."""
-    values = numbers(cells, origin)
+    return _number_of(numbers(cells, origin), origin, identify=not asked and pat.is_integer(cells.type))
+
+
+def _number_of(values: np.ndarray, origin: Origin, *, identify: bool, found: Amounts | None = None) -> Decision:
+    """Decide on numbers, float64 `[N]`, that may `identify` their rows; `found` is how they were written as text."""
     missing = int(np.isnan(values).sum())
     if missing == len(values):
         return Decision(left_out="all cells are missing")
     low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     if low == high and not missing:
         return Decision(left_out=f"constant: every cell is {_short(low)}")
-    if not asked and not missing and pat.is_integer(cells.type):
+    if identify and not missing:
         reason = _identifier(values, origin.name, low, high)
         if reason:
             return Decision(left_out=reason)
@@ -128,6 +118,8 @@ def _number(cells: pa.ChunkedArray, origin: Origin, *, asked: bool) -> Decision:
         low=low,
         high=high,
         example=_short(first),
+        decimal=found.decimal if found else "",
+        sign=found.unit if found else "",
     )
     return Decision(Column(origin.name, "number", values), schema)
 
@@ -231,9 +223,21 @@ def _text(cells: pa.ChunkedArray, origin: Origin, wanted: KindName | None) -> De
         found, note = _as_dates(codes, texts, origin.name)
         if found is not None:
             return found
+        if (read := amounts(texts, origin.decimal)) is not None:
+            if not read.plain or len(texts) > FEW_TEXTS:
+                values = np.append(read.values, np.nan)[codes]
+                whole = bool((values == np.floor(values)).all())
+                said = amount_note(read, texts, origin.name)
+                found = _number_of(values, origin, identify=whole, found=read)
+                return replace(found, note=said) if found.column else found
+            note = (
+                "" if len(texts) < 3 else f"numbers stored as text: a category; --kind {origin.name}=number reads them"
+            )
+        unclear = nearly_numbers(codes, texts, counts, origin)
         reason = _not_a_category(texts, known)
         if reason:
-            return Decision(left_out=reason)
+            return Decision(left_out=unclear or reason)
+        note = note or unclear
     return _levels(origin.name, codes, texts.to_pylist(), counts, wanted, note)
 
 
@@ -248,17 +252,11 @@ def _as_dates(codes: np.ndarray, texts: pa.Array, name: str) -> tuple[Decision |
             f"dates such as {texts[0].as_py()} may have the day or the month first, so they stay a category; "
             f"--kind {name}=date reads them with the day first"
         )
-    note = f"dates written as {texts[0].as_py()}, read with {order}" if order.endswith("first") else ""
+    example = texts[0].as_py()
+    named = order == "year first" and not example.strip()[:4].isdigit()
+    note = f"dates written as {example}" + ("" if named else f", read with {order}") if order.endswith("first") else ""
+    note = "; ".join(part for part in (note, dates.zones(texts)) if part)
     return _date(np.append(found[order], np.nan)[codes], name, order, note), ""
-
-
-def _no_yes(texts: list[str]) -> tuple[str, str] | None:
-    """Return the two texts of a known yes/no pair as (no, yes), or None."""
-    if len(texts) != 2:
-        return None
-    spelt = {text.strip().casefold(): text for text in texts}
-    pair = _NO_YES.get(frozenset(spelt))
-    return (spelt[pair[0]], spelt[pair[1]]) if pair else None
 
 
 def class_order(texts: list[str]) -> np.ndarray:
@@ -267,7 +265,7 @@ def class_order(texts: list[str]) -> np.ndarray:
     >>> class_order(["yes", "no"]).tolist(), class_order(["10", "9"]).tolist(), class_order(["b", "a"]).tolist()
     ([1, 0], [1, 0], [1, 0])
     """
-    pair = _no_yes(texts)
+    pair = no_yes(texts)
     return np.array([texts.index(text) for text in pair]) if pair else sorted_texts(texts)
 
 
@@ -289,13 +287,18 @@ def _levels(
     name: str, codes: np.ndarray, texts: list[str], counts: np.ndarray, wanted: KindName | None, note: str
 ) -> Decision:
     """Return a category or yes/no column whose codes are positions among sorted levels."""
-    pair = _no_yes(texts) if wanted != "category" else None
+    pair = no_yes(texts) if wanted != "category" else None
+    side_M = sides(texts) if wanted is None else None
+    if side_M is not None:
+        return _answers(name, codes, texts, counts, side_M)
     order = class_order(texts)
     if len(order) > LEVELS_MOST:
         frequent = np.zeros(len(order), dtype=bool)
         frequent[np.argsort(-counts, kind="stable")[:LEVELS_MOST]] = True
         order = order[frequent[order]]
         note = f"{len(texts):,} levels; the {LEVELS_MOST:,} most frequent are kept, the others count as unseen"
+    elif not pair and not note:
+        note = case_note(texts)
     place = np.full(len(texts) + 1, UNSEEN, dtype=np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     place[-1] = MISSING
@@ -308,3 +311,20 @@ def _levels(
         example=texts[int(codes[known.argmax()])],
     )
     return Decision(Column(name, schema.kind, place[codes]), schema, note=note)
+
+
+def _answers(name: str, codes: np.ndarray, texts: list[str], counts: np.ndarray, side_M: np.ndarray) -> Decision:
+    """Return a yes/no column of answers in several spellings, the commonest of which become its levels."""
+    commonest = [texts[int(np.where(side_M == side, counts, -1).argmax())] for side in (0, 1)]
+    values = np.append(side_M, np.int32(MISSING))[codes]
+    shown = [", ".join(text for text, each in zip(texts, side_M, strict=True) if each == side) for side in (0, 1)]
+    known = codes >= 0
+    schema = ColumnSchema(
+        name=name,
+        kind="yes/no",
+        levels=tuple(commonest),
+        missing=len(codes) - int(known.sum()),
+        example=texts[int(codes[known.argmax()])],
+    )
+    note = f"{shown[1]} taken for yes, {shown[0]} for no; --kind {name}=category keeps them apart"
+    return Decision(Column(name, "yes/no", values), schema, note=note)

@@ -13,7 +13,10 @@ import pyarrow as pa
 
 from danlu.data.compute import pc
 
-TEXT_MARKS = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "#N/A")
+_ERRORS = ("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA")
+"""What a spreadsheet shows where it could not reckon."""
+
+TEXT_MARKS = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", *_ERRORS)
 NUMBER_MARKS = (*TEXT_MARKS, "na", "Null", "None", "none", "NONE", "nil", "-", "--", ".", "-nan", "-NaN", "#NA", "<NA>")
 
 
@@ -67,10 +70,12 @@ def settle(column: pa.ChunkedArray, number_marks: Sequence[str], text_marks: Seq
     """
     cells = without_marks(column, number_marks)
     if cells.null_count == len(cells):
-        return cells.cast(pa.null())
+        return pa.chunked_array([pa.nulls(len(cells))])
+    first = cells.slice(0, 1000).drop_null().slice(0, 1)
     if not pc.any(pc.match_substring_regex(cells, _CODE)).as_py():
         for kind in _TYPES:
             try:
+                first.cast(kind)  # words fail here, at once
                 typed = cells.cast(kind)
             except pa.ArrowInvalid:
                 continue

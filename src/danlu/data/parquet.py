@@ -23,11 +23,11 @@ def read_parquet(path: Path, source: str) -> RawTable:
         with pq.ParquetFile(path) as file:
             check_types(file.schema_arrow, source)
             table = file.read()
-    except (pa.ArrowException, OSError) as error:
+            table.validate(full=True)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, PermissionError):
             raise
-        raise DataError(
-            f"{source} must be a whole Parquet file", str(error).splitlines()[0].rstrip("."), "Write or copy it again."
-        ) from None
+        fact = (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
+        raise DataError(f"{source} must be a whole Parquet file", fact, "Write or copy it again.") from None
     plain, notes = plain_table(table, source)
     return RawTable(plain, source, tuple(notes))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +27,15 @@ class ReadOptions:
         header: whether the first row names the columns.
         missing: marks of a missing cell, instead of the usual ones. `COLUMN=MARK` is for one column only
             (`COLUMN=` alone: only its empty cells are missing).
+        decimal: point or comma, the decimal mark of numbers.
+        skip_lines: lines before the table.
+        skip_bad_rows: leave out rows that cannot be read, instead of refusing the table.
+        query: one select, of a database.
+        table: of a database, by its name; instead of a query.
+        inherited: these are how the table of a model was read, so a query is left aside where there is no database.
 
     Raises:
-        PlanError: delimiter or quote is not one character.
+        PlanError: delimiter or quote is not one character; query and table are both given.
 
     >>> ReadOptions(delimiter="tab").delimiter
     '\\t'
@@ -40,6 +47,12 @@ class ReadOptions:
     quote: str | None = None
     header: bool | None = None
     missing: tuple[str, ...] | None = None
+    decimal: Literal["point", "comma"] | None = None
+    skip_lines: int | None = None
+    skip_bad_rows: bool = False
+    query: str | None = None
+    table: str | None = None
+    inherited: bool = False
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:
@@ -47,10 +60,12 @@ class ReadOptions:
             _one_character("delimiter", self.delimiter, "Use delimiter=';', or delimiter=tab.")
         if self.quote is not None and self.quote != "none":
             _one_character("quote", self.quote, "Use quote='\"', or quote=none.")
+        if self.query is not None and self.table is not None:
+            raise PlanError("`query` and `table` name the same thing", "got both", "Leave one of them out.")
 
     @classmethod
-    def from_plan(cls, plan: Plan) -> ReadOptions:
-        """Take the fields that concern reading out of a plan."""
+    def from_plan(cls, plan: Plan, *, inherited: bool = False) -> ReadOptions:
+        """Take the fields that concern reading out of a plan; `inherited`: of the plan of a model, for other tables."""
         return cls(
             sheet=plan.sheet,
             encoding=plan.encoding,
@@ -58,7 +73,17 @@ class ReadOptions:
             quote=plan.quote,
             header=plan.header,
             missing=plan.missing,
+            decimal=plan.decimal,
+            skip_lines=plan.skip_lines,
+            skip_bad_rows=plan.skip_bad_rows,
+            query=plan.query,
+            table=plan.table,
+            inherited=inherited,
         )
+
+
+BAD_ROWS = "bad rows"
+"""Topic of the note about rows that were left out because they cannot be read."""
 
 
 def _one_character(name: str, value: str, remedy: str) -> None:
@@ -67,11 +92,20 @@ def _one_character(name: str, value: str, remedy: str) -> None:
 
 
 @dataclass(frozen=True)
+class BadRow:
+    """A row that was left out because it cannot be read: the line where it begins, and why."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True)
 class RawTable:
     """A table as it was read, cells typed but not yet examined.
 
     `arrow` holds only these types: int64, double, bool, date32, time32/time64, timestamp, string, and null
-    for a column without one cell. NaN is null already. `skipped` counts the lines before the table (comments).
+    for a column without one cell. NaN is null already. `skipped` counts the lines before the table (comments),
+    `bad` are the rows that were left out, `decimal` is the mark of its numbers where they are text.
     """
 
     arrow: pa.Table
@@ -79,11 +113,18 @@ class RawTable:
     notes: tuple[Note, ...] = ()
     header: bool = True
     skipped: int = 0
+    bad: tuple[BadRow, ...] = ()
+    decimal: Literal[".", ","] = "."
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(self.arrow.column_names)
+
+    @property
+    def losses(self) -> tuple[Note, ...]:
+        """What to say of the rows left out, wherever the table is used."""
+        return tuple(note for note in self.notes if note.topic == BAD_ROWS)
 
     @property
     def rows(self) -> int:
@@ -93,4 +134,4 @@ class RawTable:
     def take(self, rows_N: np.ndarray) -> RawTable:
         """Return the rows with these numbers, in this order."""
         taken = self.arrow.take(pa.array(np.asarray(rows_N, dtype=np.int64)))
-        return RawTable(taken, self.source, self.notes, self.header, self.skipped)
+        return replace(self, arrow=taken)

@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from danlu.core.errors import DataError
-from danlu.core.plan import Plan, Task, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan, Task
 from danlu.core.records import Note, TargetSchema
+from danlu.data.amounts import amounts
 from danlu.data.cells import Origin, as_text, compact, is_date, is_text, numbers, plain, text_codes
 from danlu.data.columns import Target
 from danlu.data.kinds import class_order
+from danlu.data.spellings import amount_note
 
 FEW_VALUES = 20
 """Whole numbers with at most so many different values may be meant as classes: the note says how to ask."""
@@ -62,6 +65,8 @@ def examine_target(targets: Sequence[TargetCells], plan: Plan) -> tuple[Target, 
         return _regression(targets, loss), ()
     (target,) = targets
     if task is None and not target.numeric:
+        if said := _written(target):
+            return _regression(targets, loss), said
         task = "classification"
     if task == "classification":
         return _classification(target, loss), ()
@@ -69,6 +74,19 @@ def examine_target(targets: Sequence[TargetCells], plan: Plan) -> tuple[Target, 
     if task is None:
         return _inferred(target, values, loss)
     return _regression(targets, loss), ()
+
+
+def _written(target: TargetCells) -> tuple[Note, ...]:
+    """Say that a target of text holds numbers, of which many differ: then it is one of numbers; else nothing."""
+    if not is_text(target.cells.type):
+        return ()
+    codes, texts = text_codes(target.cells)
+    texts = texts.take(pa.array(np.unique(codes)))
+    found = amounts(texts, target.origin.decimal)
+    if found is None or len(texts) <= (FEW_VALUES if found.plain else 2):
+        return ()
+    said = amount_note(found, texts, target.origin.name).partition(";")[0]
+    return (Note(topic=target.origin.name, text=f"{said}; --task classification takes the texts as classes"),)
 
 
 def _asked(targets: Sequence[TargetCells], plan: Plan, loss: str) -> Task | None:

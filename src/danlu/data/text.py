@@ -15,9 +15,11 @@ from danlu.data.compute import pc
 from danlu.data.dialect import Dialect, detect
 from danlu.data.encoding import line_of, to_utf8
 from danlu.data.header import missing_note, name_columns, quoted
+from danlu.data.lenient import bad_note, good_rows
 from danlu.data.marks import WHOLE, Marks, settle, without_marks
 from danlu.data.scan import Form, Scan, scan, squeeze
-from danlu.data.table import RawTable, ReadOptions
+from danlu.data.table import BadRow, RawTable, ReadOptions
+from danlu.data.words import counted as counted_lines
 
 _SAMPLE = 1 << 20
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "blank"}
@@ -41,11 +43,13 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
     """
     data, encoding = to_utf8(data, options.encoding, source)
     returns = b"\r" in data
-    data = _checked(data, source, returns=returns)
+    data = _checked(data, source, returns=returns, lenient=options.skip_bad_rows)
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     sample = bytes(data[start : _line_end(data, start + _SAMPLE)]).decode()
     dialect = detect(sample, options, tabs=tabs)
     body = _body(data, start, dialect, source)
+    if b"\0" in data[: len(data) - len(body)]:
+        raise _nul(data, source)
     quotes = (dialect.quote or '"').encode() in data
     form = Form(
         ord(dialect.delimiter),
@@ -53,7 +57,8 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
         len(dialect.names),
         returns,
     )
-    body, form, counted = _scan(body, form, source, dialect.lines + 1)
+    lines = dialect.lines + 1
+    body, form, counted, bad = _rows(body, form, source, lines, lenient=options.skip_bad_rows)
     del data
     marks = Marks.of(options.missing, dialect.names)
     table, wide = _parse(body, dialect, form, counted, marks, source)
@@ -64,26 +69,49 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
     return RawTable(
         table,
         source,
-        (*_notes(encoding, dialect, counted), *notes, *_about_cells(codes, wide, missing)),
+        (*_notes(encoding, dialect, counted), *bad_note(bad), *notes, *_about_cells(codes, wide, missing)),
         dialect.header,
-        dialect.comments,
+        dialect.comments + len(dialect.before),
+        bad,
+        dialect.decimal,
     )
 
 
-def _checked(data: bytes | bytearray, source: str, *, returns: bool) -> bytes | bytearray:
-    """Refuse text without a row or with NUL bytes; turn the old Macintosh's line ends into today's."""
+def _rows(
+    body: memoryview, form: Form, source: str, first_line: int, *, lenient: bool
+) -> tuple[memoryview, Form, Scan, tuple[BadRow, ...]]:
+    """Count and check the rows; where they may be left out, those that cannot be read are."""
+    if not lenient:
+        return (*_scan(body, form, source, first_line), ())
+    try:
+        if b"\0" not in bytes(body):
+            return (*_scan(body, form, source, first_line), ())
+    except DataError:
+        pass
+    if form.delimiter == ord(" "):
+        form = replace(form, delimiter=ord("\t"), quote=-1)
+        body = memoryview(squeeze(body, form, aligned=True))
+    kept, bad = good_rows(body, form, source, first_line)
+    return (*_scan(memoryview(kept), form, source, first_line), bad)
+
+
+def _checked(data: bytes | bytearray, source: str, *, returns: bool, lenient: bool) -> bytes | bytearray:
+    """Refuse text without a row or, unless lenient, with NUL bytes; turn the old Macintosh's line ends into today's."""
     if not _ANYTHING.search(data):
         raise DataError(f"{source} must hold a table", "it is empty", "Give a file with a header and rows.")
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise DataError(
-            f"{source} must be text",
-            f"line {line_of(data, nul)} has a NUL byte",
-            "Save it as text (UTF-8), or name its encoding, e.g. encoding=utf-16-le.",
-        )
+    if b"\0" in data and not lenient:
+        raise _nul(data, source)
     if returns and b"\n" not in data:
         return data.replace(b"\r", b"\n")
     return data
+
+
+def _nul(data: bytes | bytearray, source: str) -> DataError:
+    return DataError(
+        f"{source} must be text",
+        f"line {line_of(data, data.find(0))} has a NUL byte",
+        "Save it as text (UTF-8), or name its encoding, e.g. encoding=utf-16-le.",
+    )
 
 
 def _line_end(data: bytes | bytearray, near: int) -> int:
@@ -230,11 +258,25 @@ def _notes(encoding: str, dialect: Dialect, counted: Scan) -> list[Note]:
     notes = [Note(topic="format", text=f"{kind}, {encoding}{quote}{decimal}, {header}")]
     if encoding != "UTF-8":
         notes.append(Note(topic="encoding", text=f"taken for {encoding}; encoding=... names another"))
+    if dialect.before:
+        notes.append(Note(topic="before", text=_before(dialect.before)))
+    if dialect.depth > 1:
+        notes.append(
+            Note(topic="header", text=f"two rows joined: {quoted(dialect.names, 3)}; skip_lines=... reads one")
+        )
     if dialect.comments:
         notes.append(Note(topic="rows", text=f"{dialect.comments} comment line(s) before the table left out"))
     if counted.blank_lines:
         notes.append(Note(topic="rows", text=f"{counted.blank_lines} blank line(s) left out"))
     return notes
+
+
+def _before(lines: tuple[str, ...]) -> str:
+    """Say which lines before the table were left out."""
+    told = [line.strip() for line in lines if line.strip()]
+    shown = ", ".join(repr(line[:30] + "…" * (len(line) > 30)) for line in told[:3]) or "blank"
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return f"{counted_lines(len(lines), 'line')} before the table left out ({shown}{more}); skip_lines=... decides"
 
 
 def _about_cells(codes: list[str], wide: list[str], missing: list[str]) -> list[Note]:

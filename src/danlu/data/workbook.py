@@ -1,79 +1,164 @@
-"""Excel workbooks: cells come with their types, so only mixed columns need a decision."""
+"""Workbooks (.xlsx, .xls, .ods): cells come with their types, so only mixed columns need a decision."""
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import json
+import os
+import subprocess
+import sys
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import pyarrow as pa
 
-from danlu.core.errors import DataError, nearest
+from danlu.core.errors import DataError, PlanError, nearest
 from danlu.core.records import Note
-from danlu.data.dialect import is_header
+from danlu.data import xls_process
 from danlu.data.header import missing_note, name_columns, quoted
-from danlu.data.marks import Marks, settle
+from danlu.data.heading import Heading, find_heading
+from danlu.data.loose import as_text, loose_columns
+from danlu.data.marks import Marks
 from danlu.data.table import RawTable, ReadOptions
+from danlu.data.words import counted
+from danlu.data.workbook_size import check_size
 
-_MOST_BYTES = 2 << 30
-"""Largest workbook once unpacked. Excel's own limit of rows with 12 columns of numbers is about 1 GB."""
+_LOOKED_AT = 1000
+"""Rows that decide where the table begins."""
 
-_EXACT = 2**53
-"""Largest whole number that a spreadsheet, whose numbers are floats, holds exactly."""
+_OLD = "old Excel workbook"
+
+_MOST_SECONDS = 120
+"""For an .xls, of which the largest take about 20."""
+
+_Sheet = tuple[str, list[Note], list[list[Any]]]
+"""The name of a sheet, what is said about the choice, and its rows."""
 
 
 def read_workbook(path: Path, source: str, options: ReadOptions) -> RawTable:
-    """Read one sheet of a workbook (.xlsx, .xlsm).
+    """Read one sheet of a workbook (.xlsx, .xlsm, .xls, .ods).
 
     Raises:
         DataError: the file is broken or locked, the sheet is not there or holds no table.
     """
-    import python_calamine as calamine  # noqa: PLC0415 - only those who read workbooks pay for it
-
-    _check_archive(path, source)
-    try:
-        with calamine.CalamineWorkbook.from_path(path) as book:
-            sheet, notes = _choose(book.sheet_names, options.sheet, source)
-            rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    except calamine.CalamineError as error:
-        raise _broken(source, str(error)) from None
+    form = _form(path, source)
+    take = _from_old if form == _OLD else _from_zip
+    sheet, notes, rows = take(path, source, form, options.sheet)
     first_row, rows = _trim(rows)
     where = f"sheet `{sheet}` of {source}"
     if not rows:
         raise DataError(f"{where} must hold a table", "it is empty", "Use sheet=... to name another.")
-    return _build(rows, options, source, where, notes, first_row)
+    return _build(rows, options, source, where, [Note(topic="format", text=form), *notes], first_row)
 
 
-def _check_archive(path: Path, source: str) -> None:
-    """Refuse what is no workbook, and one that unpacks to an absurd size."""
+def _from_zip(path: Path, source: str, form: str, asked: str | int | None) -> _Sheet:
+    """Read a sheet of an .xlsx or .ods, whatever the file is called."""
+    import python_calamine as calamine  # noqa: PLC0415 - only those who read workbooks pay for it
+
+    try:
+        with _silent(), path.open("rb") as file, calamine.CalamineWorkbook.from_filelike(file) as book:
+            sheet, notes = _choose(book.sheet_names, asked, source)
+            return sheet, notes, book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    except calamine.PasswordError:
+        raise _locked(source) from None
+    except calamine.CalamineError as error:
+        raise _broken(source, form, str(error)) from None
+    except BaseException as error:
+        # What Rust calls a panic is no Exception, so that nothing catches it by chance.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _broken(source, form, "it is damaged") from None
+
+
+def _from_old(path: Path, source: str, form: str, asked: str | int | None) -> _Sheet:
+    """Read a sheet of an .xls, in a process of its own: a damaged one can take all memory."""
+
+    def answer(index: int) -> dict[str, Any]:
+        words = [sys.executable, "-P", str(Path(xls_process.__file__)), str(path), str(index)]
+        try:
+            done = subprocess.run(words, capture_output=True, check=False, timeout=_MOST_SECONDS)
+            found = json.loads(done.stdout, object_hook=xls_process.untagged)
+        except (subprocess.TimeoutExpired, ValueError):
+            raise _broken(source, form, "it is damaged, or spans far more cells than it has") from None
+        if "error" in found:
+            raise _locked(source) if "password" in found["error"].lower() else _broken(source, form, found["error"])
+        return found
+
+    found = answer(0 if asked is None else -1)
+    sheet, notes = _choose(found["names"], asked, source)
+    if asked is not None:
+        found = answer(found["names"].index(sheet))
+    return sheet, notes, found["rows"]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep off standard error what Rust itself writes there about a damaged file; the error is said once, by Danlu."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # there is no standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _form(path: Path, source: str) -> str:
+    """Return what kind of workbook it is; refuse what is none, and one that unpacks to an absurd size."""
     with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"\xd0\xcf\x11\xe0"):
+        magic = file.read(64)
+        if magic.startswith(b"\xd0\xcf\x11\xe0"):
+            if "EncryptedPackage".encode("utf-16-le") in file.read():
+                raise _locked(source)
+            return _OLD
+    if not magic.startswith(b"PK"):
+        page = magic.lstrip().lower().startswith((b"<html", b"<!doc", b"<table"))
         raise DataError(
-            f"{source} must be an .xlsx workbook without a password",
-            "it is an old .xls or a locked one",
-            "Open it in a spreadsheet and save it as .xlsx.",
+            f"{source} must be a whole Excel workbook or OpenDocument spreadsheet",
+            "it is a web page" if page else "it is none",
+            "Open it in a spreadsheet and save it as .xlsx; if it is text, rename it to end in .csv.",
         )
+    form = "Excel workbook"
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise _broken(source, str(error)) from None
-    if size > _MOST_BYTES:
-        raise DataError(
-            f"{source} must unpack to at most {_MOST_BYTES >> 30} GB",
-            f"it says {size / (1 << 30):.1f} GB",
-            "Save the sheet as CSV or Parquet.",
-        )
+            if "content.xml" in archive.namelist():
+                form = "OpenDocument spreadsheet"
+            check_size(archive, source)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ExpatError,
+        ValueError,
+    ) as error:
+        raise _broken(source, form, str(error) or "it ends too early") from None
+    return form
 
 
-def _broken(source: str, error: str) -> DataError:
-    return DataError(f"{source} must be a whole Excel workbook", error.rstrip("."), "Save or copy it again.")
+def _locked(source: str) -> DataError:
+    return DataError(f"{source} must not have a password", "it has one", "Open it and save it without a password.")
+
+
+def _broken(source: str, form: str, error: str) -> DataError:
+    return DataError(f"{source} must be a whole {form}", error.rstrip("."), "Save or copy it again.")
 
 
 def _choose(names: list[str], asked: str | int | None, source: str) -> tuple[str, list[Note]]:
     """Return the sheet to read: by name, by number from 1, or the first."""
+    if not names:
+        raise DataError(f"{source} must have a sheet", "it has none", "Save or copy it again.")
     if asked is None:
         others = f"{quoted(names[1:])} not read; sheet=... names another"
         return names[0], [Note(topic="sheet", text=f"first sheet `{names[0]}`; {others}")] if len(names) > 1 else []
@@ -97,66 +182,32 @@ def _build(
     rows: list[list[Any]], options: ReadOptions, source: str, where: str, notes: list[Note], first_row: int
 ) -> RawTable:
     """Turn rows of cells into a table."""
-    first = [_text(cell) for cell in rows[0]]
-    header = options.header
-    if header is None:
-        header = is_header(first, [[_text(cell) for cell in row] for row in rows[1:1001]])
-    body = rows[1:] if header else rows
+    skip = options.skip_lines or 0
+    if skip >= len(rows):
+        raise PlanError("`skip_lines` must leave rows of the table", f"got {skip} of {len(rows)}", "Use fewer.")
+    top = [[as_text(cell) for cell in row] for row in rows[skip : skip + _LOOKED_AT]]
+    found = find_heading(top, options.header, look=options.skip_lines is None)
+    start = skip + found.first + found.depth
+    body = rows[start:]
     if not body:
         remedy = "If its first row is data, use header=false."
         raise DataError(f"{where} must have rows below its header", "it has none", remedy)
-    names = [name.strip() for name in first] if header else [f"c{i + 1}" for i in range(len(first))]
+    names = list(found.names) if found.depth else [f"c{i + 1}" for i in range(len(rows[0]))]
     marks = Marks.of(options.missing, names)
-    cells = [list(column) for column in zip(*body, strict=True)]
-    columns = [_column(column, name, marks) for name, column in zip(names, cells, strict=True)]
-    marked = [
-        name
-        for name, column, told in zip(names, columns, cells, strict=True)
-        if column.null_count > sum(cell == "" for cell in told)
-    ]
-    table = pa.table(columns, names=[str(i) for i in range(len(names))])
-    table, named = name_columns(table, names, where, place=f"row {first_row}")
-    text = "first row is the header" if header else f"no header: columns are c1 to c{len(names)}"
-    said = [Note(topic="format", text=f"Excel workbook, {text}"), *notes, *named, *missing_note(marked)]
-    return RawTable(table, source, tuple(said), header)
+    made = loose_columns([list(column) for column in zip(*body, strict=True)], names, marks)
+    table = pa.table(made.columns, names=[str(i) for i in range(len(names))])
+    table, named = name_columns(table, names, where, place=f"row {first_row + start - 1}")
+    said = [*_format(notes[0].text, found, skip, names), *notes[1:], *named, *made.notes(), *missing_note(made.marked)]
+    return RawTable(table, source, tuple(said), found.depth > 0, start - found.depth)
 
 
-def _column(cells: list[Any], name: str, marks: Marks) -> pa.ChunkedArray:
-    """Return one column: of one type where all cells that are not missing have it, else text that may be numbers."""
-    absent = {"", *marks.own.get(name, marks.numbers)}
-    told = [None if isinstance(cell, str) and cell.strip() in absent else cell for cell in cells]
-    typed = _typed(told, {type(cell) for cell in told if cell is not None})
-    if typed is not None:
-        return pa.chunked_array([typed])
-    texts = pa.chunked_array([pa.array([_text(cell) for cell in cells], pa.string())])
-    own = marks.own.get(name)
-    return settle(texts, own or marks.numbers, own or marks.texts)
-
-
-def _typed(cells: list[Any], kinds: set[type]) -> pa.Array | None:
-    """Return cells of these kinds (None: missing) as an array, or None where they do not go together."""
-    if kinds == {bool}:
-        return pa.array(cells, pa.bool_())
-    if kinds and kinds <= {int, float}:
-        whole = all(cell is None or (float(cell).is_integer() and abs(cell) <= _EXACT) for cell in cells)
-        return pa.array([cell if cell is None or not whole else int(cell) for cell in cells])
-    if kinds and kinds <= {datetime.date, datetime.datetime}:
-        midnight = datetime.time()
-        combine = datetime.datetime.combine
-        whole_days = kinds == {datetime.date}
-        told = cells if whole_days else [combine(c, midnight) if type(c) is datetime.date else c for c in cells]
-        return pa.array(told, pa.date32() if whole_days else pa.timestamp("us"))
-    if kinds == {datetime.time}:
-        return pa.array(cells, pa.time64("us"))
-    if kinds == {datetime.timedelta}:
-        return pa.array([cell if cell is None else cell.total_seconds() for cell in cells], pa.float64())
-    return None
-
-
-def _text(cell: Any) -> str:
-    """Return a cell as a text file would hold it."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT:
-        return str(int(cell))
-    return cell.strip() if isinstance(cell, str) else str(cell)
+def _format(form: str, found: Heading, skip: int, names: list[str]) -> list[Note]:
+    """Say where the table begins, and what its header is."""
+    header = "first row is the header" if found.depth else f"no header: columns are c1 to c{len(names)}"
+    said = [Note(topic="format", text=f"{form}, {header}")]
+    if before := skip + found.first:
+        text = f"{counted(before, 'row')} before the table left out; skip_lines=... decides"
+        said.append(Note(topic="before", text=text))
+    if found.depth > 1:
+        said.append(Note(topic="header", text=f"two rows joined: {quoted(names, 3)}; skip_lines=... reads one"))
+    return said
