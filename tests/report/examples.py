@@ -12,6 +12,7 @@ from danlu.core.explained import (
     Explained,
     Importance,
     Importances,
+    LayerCourse,
     LayerState,
     Slice,
     Slices,
@@ -216,6 +217,16 @@ def explained(record: Run, arrays: dict[str, np.ndarray]) -> Example:
         LayerState(name=str(i), kind=kind, shape=(128,), parameters=640, mean=0.1, spread=0.9, dead=dead, gradient=0.01)
         for i, (kind, dead) in enumerate((("Linear", None), ("ReLU", 0.25), ("Linear", None)))
     )
+    ends = np.linspace(0, 1, 4).round(2).tolist()
+    courses = (
+        LayerCourse(
+            name="0", kind="Linear", output=(1.0, 1.1, 1.2, 1.3), weight=(0.5,) * 4, gradient=(0.1, 0.01, 1e-3, 1e-4)
+        ),
+        LayerCourse(name="1", kind="ReLU", output=(0.5, 0.6, 0.7, 0.7), dead=tuple(ends)),
+        LayerCourse(
+            name="2", kind="Linear", output=(0.2, 0.9, 1.0, 1.0), weight=(0.3, 0.4, 0.5, 0.6), gradient=(0.1,) * 4
+        ),
+    )
     names = target.classes or target.names
     of_target = Spread(
         name=target.names[0], counts=tuple(range(9, 9 + len(names))), levels=target.classes, different=24
@@ -235,6 +246,8 @@ def explained(record: Run, arrays: dict[str, np.ndarray]) -> Example:
         worst_columns=tuple(c.name for c in inputs),
         layers=layers,
         layer_rows=256,
+        layer_epochs=(0, 20, 40, 60),
+        layer_courses=courses,
     )
     return record.model_copy(update={"explained": whole}), arrays | more
 

@@ -63,7 +63,7 @@ def test_it_is_drawn_without_a_complaint_or_a_request(chromium, written, name, w
 
 def test_hostile_names_are_seen_as_text(chromium, written) -> None:
     page = Page(chromium, written["hostile"])
-    assert page.tab.locator("script").count() == 3
+    assert page.tab.locator("script").count() == 5
     assert page.tab.locator("img").count() == 0
     charts = " ".join(page.tab.locator("#drivers svg text").all_text_contents())
     assert "<script>alert(1)</script>" in charts

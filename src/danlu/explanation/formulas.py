@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from danlu.core.plan import split_setting
+from danlu.core.parsing import split_setting
 
 
 class Formula(NamedTuple):

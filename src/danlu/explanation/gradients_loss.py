@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from danlu.core.errors import PlanError, nearest
-from danlu.core.plan import LOSSES, split_setting
+from danlu.core.parsing import LOSSES, split_setting
 from danlu.explanation.gradients_inputs import as_target, random_target
 from danlu.explanation.gradients_module import Measure, projection
 from danlu.networks.custom import said

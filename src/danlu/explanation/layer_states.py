@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from danlu.core.explained import LayerState
+from danlu.core.explained import LayerCourse, LayerState
 from danlu.explanation.gradients_loss import make_measure
 from danlu.networks.export import MemberModule, side_by_side
 
@@ -57,6 +57,35 @@ def layer_states(
     found = tuple(_state(name, module, output, len(x_NF)) for name, module, output in seen[:MOST_LAYERS])
     member.network.zero_grad()
     return found
+
+
+def layer_courses(looks: Sequence[Sequence[LayerState]]) -> tuple[LayerCourse, ...]:
+    """Return what each layer was at each of several looks at the same network; nothing where other layers ran.
+
+    >>> begun = LayerState(name="a", kind="Linear", shape=(4,), parameters=8, mean=3.0, spread=4.0, weight=0.5)
+    >>> layer_courses([[begun], [begun.model_copy(update={"weight": 0.7})]])[0].weight
+    (0.5, 0.7)
+    """
+    if len({tuple((each.name, each.kind) for each in look) for look in looks}) != 1:
+        return ()
+
+    def over(states: Sequence[LayerState], name: str) -> tuple[float | None, ...]:
+        found = tuple(_short(getattr(state, name)) for state in states)
+        return () if all(value is None for value in found) else found
+
+    return tuple(
+        LayerCourse(
+            name=states[0].name,
+            kind=states[0].kind,
+            output=tuple(_short((state.mean**2 + state.spread**2) ** 0.5) for state in states),
+            **{name: over(states, name) for name in ("weight", "gradient", "dead", "saturated")},
+        )
+        for states in zip(*looks, strict=True)
+    )
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _leaves(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

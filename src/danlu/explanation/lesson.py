@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from danlu.core.errors import DataError, PlanError, nearest
-from danlu.core.plan import LOSSES, split_setting
+from danlu.core.parsing import LOSSES, split_setting
 from danlu.explanation.descent import check_gradient
 from danlu.networks.activations import ACTIVATIONS
 

@@ -11,7 +11,8 @@ import torch
 
 from danlu.core.devices import arithmetic
 from danlu.core.errors import PlanError, nearest
-from danlu.core.plan import Plan, make_plan, split_names
+from danlu.core.parsing import split_names
+from danlu.core.plan import Plan, make_plan
 from danlu.core.seeds import stream
 from danlu.explanation.descent_asked import (
     Asked,

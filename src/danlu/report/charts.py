@@ -27,6 +27,8 @@ class Chart:
     label: str
     """For those who cannot see it; holds the key numbers."""
     caption: str = ""
+    said: tuple[str, ...] = ()
+    """Columns of its data that hold Danlu's words and not the user's: they are translated."""
 
 
 def clean(values: Any, digits: int = 5) -> list[float | None]:
@@ -129,7 +131,7 @@ def scores(lines: Sequence[Line], *, from_zero: bool, label: str) -> Chart:
         .encode(y=y, x=alt.X("low:Q", scale=scale, axis=None, title=None), x2="high:Q", color=colour),
         base.mark_circle(size=110, opacity=1, yOffset=9).encode(y=y, x=x, color=colour, tooltip=tooltip),
     ]
-    return Chart("chart-score", finish(layers, 46 * len(lines)), data, label)
+    return Chart("chart-score", finish(layers, 46 * len(lines)), data, label, said=("name",))
 
 
 def scatter(

@@ -13,7 +13,7 @@ from danlu.report import thin
 from danlu.report.charts import Chart, Line, clean, finish, logarithmic, numbers_axis, scores
 from danlu.report.curves import LOG_EPOCHS
 from danlu.report.document import document, masthead
-from danlu.report.markup import Html, join, named, table, tag
+from danlu.report.markup import Html, join, named, table, tag, worded
 from danlu.report.parts import Part, figure
 from danlu.report.words import metric_name, metric_value, place_of, score_place
 
@@ -46,7 +46,7 @@ def compare_page(found: Comparison, runs: Sequence[Run], arrays: Sequence[Arrays
         note="Charts need JavaScript; the tables below do not.",
     )
     charts = [chart for part in parts for chart in part.charts]
-    return document(" and ".join(names), header, [part.html() for part in parts], charts=charts)
+    return document(" and ".join(names), header, [part.html() for part in parts], charts=charts, chinese=True)
 
 
 def _verdicts(found: Comparison, runs: Sequence[Run]) -> Part:
@@ -101,7 +101,8 @@ def _differences(id_: str, title: str, found: Sequence[Difference], names: Seque
     if not found:
         return Part(id_, title, tag("p", "Nothing.", class_="lead"))
     head = ["", *[named(name, 40) for name in names]]
-    rows = [[named(row.name, 80), *[named(value, 200) for value in row.values]] for row in found]
+    own = named if id_ == "plan" else worded
+    rows = [[own(row.name, 80), *[own(value, 200) for value in row.values]] for row in found]
     return Part(id_, title, table(head, rows, caption=title, class_="tall" if len(rows) > 20 else None))
 
 

@@ -14,6 +14,7 @@ from danlu._version import __version__
 from danlu.core.errors import OutputError
 from danlu.report import bundle
 from danlu.report.charts import Chart
+from danlu.report.languages import phrases
 from danlu.report.markup import Html, embedded, join, named, tag
 
 
@@ -23,10 +24,10 @@ def document(
     main: object,
     *,
     charts: Iterable[Chart] = (),
-    scripts: Sequence[str] = (),
-    styles: Sequence[str] = (),
+    extra: Sequence[str] = (),
     version: str = __version__,
     live: bool = False,
+    chinese: bool = False,
 ) -> str:
     """Return a whole page as text: Danlu's theme, a policy that lets only its own scripts run, no request to anywhere.
 
@@ -35,15 +36,16 @@ def document(
         header: the page's head, as `masthead` makes it.
         main: the content.
         charts: what is drawn in the elements of their ids; none: the page holds no drawing library.
-        scripts: further files of this package that run, in order, after the charts' own.
-        styles: further files of this package that add to the theme.
+        extra: further files of this package: .js run, in order, after the charts' own, .css add to the theme.
         version: of Danlu, named in the footer.
         live: whether it may ask the server that it came from, which a page in a file has not.
+        chinese: whether all of its words are in the catalogue: it then speaks Chinese to who wants that.
     """
-    drawings = {chart.id: {"spec": chart.spec, "data": chart.data} for chart in charts}
-    style = "\n".join(_file(name) for name in ("theme.css", *styles))
-    codes = [bundle.javascript(), _file("page.js")] if drawings else []
-    codes += [_file(name) for name in scripts]
+    drawings = {chart.id: {"spec": chart.spec, "data": chart.data, "said": chart.said} for chart in charts}
+    style = "\n".join(_file(name) for name in ("theme.css", *(name for name in extra if name.endswith(".css"))))
+    codes = [_file("language.js")] if drawings or chinese else []
+    codes += [bundle.javascript(), _file("page.js")] if drawings else []
+    codes += [_file(name) for name in extra if name.endswith(".js")]
     allowed = " ".join(_hash(code) for code in codes) or "'none'"
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; "
@@ -66,6 +68,7 @@ def document(
         header,
         tag("main", main),
         tag("footer", f"Written by Danlu {version}. {closing}"),
+        tag("script", embedded({"phrases": phrases()}), type="application/json", id="phrases") if chinese else None,
         tag("script", embedded(drawings), type="application/json", id="charts") if drawings else None,
         [tag("script", Html(code)) for code in codes],
     )

@@ -112,7 +112,7 @@ def _bars(found: Importances) -> Chart:
     caption = f"Bar: how much worse the {words.in_sentence(found.metric)} gets when the column is shuffled among rows"
     caption += ", so that it says nothing; line: its 95% interval. Grey: not surely above 0."
     caption += f" {words.count(left, 'less important column')} not drawn." if left else ""
-    return ranked_chart("chart-importance", items, f"Importance of columns: {said}", caption)
+    return ranked_chart("chart-importance", items, f"Importance of columns: {said}", caption, said=("text",))
 
 
 def _beside(found: Importances) -> Html:

@@ -151,7 +151,7 @@ def _slices_chart(found: Slices) -> Chart:
         f"Dot: {found.of}; bar: an interval so wide that all {found.looks:,} hold together in 95% of cases; "
         "dashed: all rows. Grey: not surely worse."
     )
-    return ranked_chart("chart-slices", items, label, caption, level=found.error)
+    return ranked_chart("chart-slices", items, label, caption, level=found.error, said=("name", "text"))
 
 
 def _worst(run: Run) -> Html | None:

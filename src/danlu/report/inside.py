@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from danlu.core.explained import LayerState
 from danlu.core.records import Run
-from danlu.report import sparks, words
-from danlu.report.markup import Html, join, table, tag
-from danlu.report.parts import Part
+from danlu.report import over_time, sparks, words
+from danlu.report.charts import Chart
+from danlu.report.markup import Html, join, named, table, tag
+from danlu.report.parts import Part, figure, key_of
 
 DEAD, SATURATED, VANISHED = 0.5, 0.5, 1e-3
 """Shares from which on a layer is said to be dead or saturated, and how much smaller a gradient may be."""
 
 
 def inside(run: Run) -> Part | None:
-    """Describe the layers of one network as they are at the end of training."""
+    """Describe the layers of one network as they are at the end of training, and draw how they came to be so."""
     layers, rows = run.explained.layers, run.explained.layer_rows
     if not layers:
         return None
@@ -34,17 +35,43 @@ def inside(run: Run) -> Part | None:
         f"One network after training, on {words.count(rows, words.thing(run))} that it learnt from, without dropout. "
         "Mean and spread (standard deviation) are of what a layer gives."
     )
+    courses = over_time.courses(run.explained)
     content = join(
         tag("p", judged(layers), class_="lead"),
         table(head, body, caption="Layers of one network", right=(2, 3, 4, *((5,) if odd else ()), 6 if odd else 5)),
         tag("p", note, class_="note"),
+        _over_time(run, courses),
     )
-    return Part("inside", "What is inside?", content, (), "Inside")
+    return Part("inside", "What is inside?", content, tuple(chart for _, chart in courses), "Inside")
+
+
+def _over_time(run: Run, courses: list[tuple[str, Chart]]) -> Html | None:
+    """Place the charts over the epochs, with what they show."""
+    if not courses:
+        return None
+    epochs = run.explained.layer_epochs
+    note = (
+        f"The same network at {words.count(len(epochs), 'epoch')}, from {epochs[0]:,} (before the first step) to "
+        f"{epochs[-1]:,}, on the same {words.thing(run)}s. Sizes are root mean squares: gradients vanish where those "
+        "of the first layer shrink to nothing, and explode where they grow without end."
+    )
+    panels = [figure(chart, title) for title, chart in courses]
+    return tag(
+        "div",
+        tag("h3", "Over the epochs"),
+        tag("p", note, class_="note"),
+        key_of(over_time.key(run.explained)),
+        tag("div", panels, class_="panels small"),
+        class_="block",
+    )
 
 
 def _row(place: int, each: LayerState, *, odd: bool, largest: float) -> list[object]:
     shape = " × ".join(f"{size:,}" for size in each.shape)
-    name = join(f"{place}. ", each.kind)
+    own = each.name if not each.name.isdigit() and each.name != each.kind.lower() else ""
+    name = join(
+        f"{place}. ", named(each.kind, 40), tag("span", " ", named(own, 40), class_="muted small") if own else None
+    )
     cells: list[object] = [name, shape, f"{each.parameters:,}" if each.parameters else _none()]
     cells += [words.number(each.mean, digits=2), words.number(each.spread, digits=2)]
     if odd:

@@ -121,7 +121,7 @@ def _together(loss: Curves, shares: Sequence[Curves]) -> Drawn | None:
     label = f"{amount} over {words.count(int(loss.epochs_T[-1]), 'epoch')}, medians: "
     label += "; ".join([f"training loss from {_ends(fallen, share=False)}", *said]) + "."
     title = "Training loss and accuracy" if len(known) == 1 else "Training loss, and accuracies"
-    chart = Chart("chart-learning", spec, data, label, f"{fallen.caption(data)} {SUMMED}")
+    chart = Chart("chart-learning", spec, data, label, f"{fallen.caption(data)} {SUMMED}", ("title",))
     marks = [Mark(curve.title[:1].lower() + curve.title[1:], curve.colour, series=curve.colour) for curve in known]
     return Drawn(chart, title, (*marks, Mark("training loss (right axis)", "second", "dashed", "loss")))
 

@@ -88,6 +88,15 @@ def named(name: object, most: int = 120) -> Html:
     return tag("bdi", text[: most - 1] + "…", title=text[:2000])
 
 
+def worded(text: object, most: int = 200) -> Html:
+    """Write what is Danlu's or the user's, whichever it is: as `named`, but its phrases are translated.
+
+    >>> worded("out-of-fold")
+    '<bdi class="said">out-of-fold</bdi>'
+    """
+    return tag("bdi", plain(text)[:most], class_="said")
+
+
 def table(
     head: Iterable[object],
     rows: Iterable[Iterable[object]],

@@ -20,22 +20,39 @@ const options = {
   mode: "vega-lite", ast: true, actions: false, renderer: "svg", defaultStyle: false, config,
   tooltip: { disableDefaultStyle: true },
 };
+// The titles of axes and hints, and the columns that hold words, in the reader's language.
+const spoken = (spec) => {
+  if (Array.isArray(spec)) return spec.map(spoken);
+  if (!spec || typeof spec !== "object") return spec;
+  const part = ([key, value]) => [key, key === "title" && typeof value === "string" ? language.said(value) : spoken(value)];
+  return Object.fromEntries(Object.entries(spec).map(part));
+};
+const saidIn = (columns, names) => {
+  const column = (value) => (Array.isArray(value) ? value.map((text) => (text ? language.said(text) : text)) : value);
+  return Object.fromEntries(Object.entries(columns).map(([name, value]) => [name, names.includes(name) ? column(value) : value]));
+};
 const views = {}, tables = {};
-const drawn = Object.entries(charts).map(async ([id, chart]) => {
+const draw = async ([id, chart]) => {
   const place = document.getElementById(id);
-  const datasets = Object.fromEntries(Object.entries(chart.data).map(([name, columns]) => [name, rows(columns)]));
+  const table = ([name, columns]) => [name, rows(saidIn(columns, chart.said))];
+  const datasets = Object.fromEntries(Object.entries(chart.data).map(table));
   try {
-    const { view } = await vegaEmbed(place, { ...chart.spec, datasets }, options);
+    views[id]?.finalize();
+    const { view } = await vegaEmbed(place, { ...spoken(chart.spec), datasets }, options);
     views[id] = view;
     tables[id] = datasets;
+    if (place.dataset.drawn !== "yes") place.closest("figure")?.append(language.say(saving(place)));
     place.dataset.drawn = "yes";
-    place.closest("figure")?.append(saving(place));
+    await shown(id);
   } catch (error) {
-    place.textContent = "This chart could not be drawn.";
+    place.textContent = language.said("This chart could not be drawn.");
     console.error(id, error);
   }
-});
-Promise.all(drawn).then(() => { document.documentElement.dataset.ready = "yes"; });
+};
+const drawAll = async () => {
+  await Promise.all(Object.entries(charts).map(draw));
+  document.documentElement.dataset.ready = "yes";
+};
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 
 const element = (name, attributes, ...children) => {
@@ -46,11 +63,10 @@ const element = (name, attributes, ...children) => {
 };
 
 // What a key shows and hides: the rows of the chart's data whose series it names.
-document.querySelectorAll("button[data-series]").forEach((button) => button.addEventListener("click", async () => {
-  const id = button.dataset.chart, view = views[id];
-  if (!view) return;
-  button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+const shown = async (id) => {
   const off = new Set([...document.querySelectorAll(`button[data-chart="${id}"][aria-pressed="false"]`)].map((b) => b.dataset.series));
+  const view = views[id];
+  if (!off.size && !Object.values(tables[id]).some((all) => all.shown)) return;
   view.logLevel(1);  // else it complains of the scale of a curve that is not there
   for (const [name, all] of Object.entries(tables[id])) {
     if (all.some((row) => off.has(row.series)) || all.shown) {
@@ -59,6 +75,11 @@ document.querySelectorAll("button[data-series]").forEach((button) => button.addE
     }
   }
   await view.runAsync();
+};
+document.querySelectorAll("button[data-series]").forEach((button) => button.addEventListener("click", () => {
+  if (!views[button.dataset.chart]) return;
+  button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+  shown(button.dataset.chart);
 }));
 
 // A chart as a file: its SVG with the page's colours written out, or that drawn at three pixels a point.
@@ -78,7 +99,7 @@ const keep = (name, href) => element("a", { download: name, href }).click();
 const address = (text) => `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 const saving = (place) => {
   const name = `${document.title.split(" · ")[0].replace(/[^\p{L}\p{N}_-]+/gu, "-")}-${place.id.replace("chart-", "")}`;
-  const title = place.closest("figure").querySelector("h3")?.textContent ?? "chart";
+  const heading = place.closest("figure").querySelector("h3"), title = heading ? language.read(heading) : "chart";
   const svg = element("button", { type: "button", "aria-label": `Save as SVG: ${title}` }, "SVG");
   svg.addEventListener("click", () => keep(`${name}.svg`, address(written(place).text)));
   const png = element("button", { type: "button", "aria-label": `Save as PNG: ${title}` }, "PNG");
@@ -127,11 +148,13 @@ document.querySelectorAll(".frame:not(.confusion) > table").forEach((table) => {
     });
   });
   if (body.rows.length <= 15) return;
-  const name = table.caption.textContent;
+  const name = language.read(table.caption);
   const field = element("input", { type: "search", placeholder: "Filter", "aria-label": `Filter: ${name}`, class: "filter" });
   field.addEventListener("input", () => {
     const wanted = field.value.trim().toLowerCase();
     [...body.rows].forEach((row) => { row.hidden = !row.textContent.toLowerCase().includes(wanted); });
   });
-  table.parentElement.before(field);
+  table.parentElement.before(language.say(field));
 });
+drawAll();
+language.changed(drawAll);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,28 @@ from danlu.report.gallery import gallery
 from danlu.report.inside import inside
 from danlu.report.markup import Html, join, named, tag
 from danlu.report.opening import target_words
-from danlu.report.parts import Part
+from danlu.report.parts import Arrays, Part
+from danlu.report.searched import searched
 from danlu.report.seen import seen
 from danlu.report.settings import plan
 from danlu.report.use import use
+
+PARTS: tuple[Callable[[Run, Arrays], Part | None], ...] = (
+    lambda run, _: parts.score(run),
+    lambda run, _: parts.scores(run),
+    lambda run, _: seen(run),
+    parts.training,
+    lambda run, _: searched(run),
+    drivers,
+    gallery,
+    failures,
+    lambda run, _: inside(run),
+    lambda run, _: parts.findings(run),
+    lambda run, _: use(run),
+    lambda run, _: plan(run),
+)
+"""The questions of the page in their order. A part that returns None is left out, with its place in the navigation; a
+new one is a function of the records and arrays that returns a `Part`, and its words in `chinese.txt`."""
 
 
 def write_page(run: Run, arrays: Mapping[str, np.ndarray], path: str | Path, *, force: bool = True) -> Path:
@@ -42,23 +60,10 @@ def write_page(run: Run, arrays: Mapping[str, np.ndarray], path: str | Path, *, 
 
 def page(run: Run, arrays: Mapping[str, np.ndarray]) -> str:
     """Return the whole page as text."""
-    sections = [
-        parts.score(run),
-        parts.scores(run),
-        seen(run),
-        parts.training(run, arrays),
-        drivers(run, arrays),
-        gallery(run, arrays),
-        failures(run, arrays),
-        inside(run),
-        parts.findings(run),
-        use(run),
-        plan(run),
-    ]
-    found = [part for part in sections if part is not None]
+    found = [part for make in PARTS if (part := make(run, arrays)) is not None]
     header = join(tag("a", "Skip to the score", href="#score", class_="skip"), _masthead(run, found))
     charts = [chart for part in found for chart in part.charts]
-    return document(run.name, header, [part.html() for part in found], charts=charts, version=run.version)
+    return document(run.name, header, [part.html() for part in found], charts=charts, version=run.version, chinese=True)
 
 
 def _masthead(run: Run, found: list[Part]) -> Html:

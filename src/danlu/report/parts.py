@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from danlu.core.records import Run
-from danlu.report import charts, guesses, opening, tables, thin, words
+from danlu.report import charts, guesses, opening, stops, tables, thin, words
 from danlu.report.charts import Chart
 from danlu.report.effort import effort, rate_chart
 from danlu.report.figures import Mark
@@ -58,7 +58,7 @@ def score(run: Run) -> Part:
     right: Html | None = None
     if head is not None:
         chart = opening.score_chart(run, head)
-        drawn = (Chart(chart.id, chart.spec, chart.data, chart.label, opening.score_caption(run, head)),)
+        drawn = (replace(chart, caption=opening.score_caption(run, head)),)
         right = figure(drawn[0])
     grave = [finding for finding in run.findings if finding.severity != "note"]
     alert = None
@@ -79,13 +79,17 @@ def training(run: Run, arrays: Arrays) -> Part:
     """Show the learning curves of every network."""
     found = training_curves(run, arrays)
     drawn = [each.chart for each in found]
-    panels = [figure(each.chart, each.title, _key(each.key, each.chart.id)) for each in found]
+    panels = [figure(each.chart, each.title, key_of(each.key, each.chart.id)) for each in found]
     if not panels:
         panels.append(tag("p", "No curves were kept.", class_="note"))
     rates = rate_chart(arrays)
     if rates is not None:
         drawn.append(rates)
         panels.append(figure(rates, "Learning rate"))
+    stopped = stops.stops_chart(run)
+    if stopped is not None:
+        drawn.append(stopped)
+        panels.append(figure(stopped, "Where each network stopped, and why", key_of(stops.key(run))))
     content = join(
         tag("p", _ending(run), class_="lead"),
         tag("p", f"One network alone: {apart}.") if (apart := words.told_apart(run)) else None,
@@ -97,7 +101,7 @@ def training(run: Run, arrays: Arrays) -> Part:
     return Part("training", "How did training go?", content, tuple(drawn), "Training")
 
 
-def _key(marks: Sequence[Mark], chart: str = "") -> Html | None:
+def key_of(marks: Sequence[Mark], chart: str = "") -> Html | None:
     """Return what the colours of a chart mean; each mark of a series is a button that shows or hides it."""
     keys = []
     for mark in marks:
@@ -116,7 +120,7 @@ def _growth(run: Run, drawn: list[Chart]) -> Html | None:
     if curve is None:
         return None
     drawn.append(learning_curve.growth_chart(curve))
-    said = join(tag("p", curve.words, class_="lead"), _key(learning_curve.key(curve)))
+    said = join(tag("p", curve.words, class_="lead"), key_of(learning_curve.key(curve)))
     title = f"{learning_curve.TITLE}: {words.metric_name(curve.metric)}"
     return tag("div", figure(drawn[-1], title, said), class_="panels")
 
@@ -136,12 +140,7 @@ def _ending(run: Run) -> str:
     ended = Counter(member.ended for member in run.members)
     epochs = sorted({member.epochs for member in run.members}) or [0]
     span = words.count(epochs[-1], "epoch") if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
-    said = {
-        "finished": "ran to the end",
-        "stopped early": "stopped early",
-        "interrupted": "stopped by hand",
-        "non-finite": "broke down",
-    }
+    said = {kind: text for kind, (text, _) in stops.REASONS.items()}
     all_of_them = "all" if len(run.members) > 1 else "it"
     how = ", ".join(f"{amount:,} {said[kind]}" for kind, amount in ended.items())
     how = f"{all_of_them} {said[next(iter(ended))]}" if len(ended) == 1 else how

@@ -22,11 +22,12 @@ class Item:
 
 
 def ranked_chart(
-    id_: str, items: Sequence[Item], label: str, caption: str, *, level: float | None = None, level_text: str = ""
+    id_: str, items: Sequence[Item], label: str, caption: str, *, level: float | None = None, said: tuple[str, ...] = ()
 ) -> Chart:
     """Draw the items as bars from 0, or, with a `level` to compare with, as dots beside a line at it.
 
-    Items that are not sure are grey. Each has its name above itself, so that long names fit a narrow page.
+    Items that are not sure are grey. Each has its name above itself, so that long names fit a narrow page. `said` tells
+    whether name or text are Danlu's words.
     """
     import altair as alt  # noqa: PLC0415  only a page needs it
 
@@ -44,7 +45,7 @@ def ranked_chart(
             "sure": ["sure" if item.sure else "not" for item in items],
             "zero": [0.0] * len(items),
         },
-        "edge": {"x": [0.0 if level is None else level], "text": [level_text]},
+        "edge": {"x": [0.0 if level is None else level]},
     }
     scale = alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
     x = alt.X("x:Q", title=None, scale=scale, axis=None)
@@ -74,4 +75,4 @@ def ranked_chart(
             ),
             dot,
         ]
-    return Chart(id_, finish(layers, 38 * len(items)), data, label, caption)
+    return Chart(id_, finish(layers, 38 * len(items)), data, label, caption, said)

@@ -41,7 +41,8 @@ def _amounts(run: Run) -> list[tuple[object, object]]:
     things = f"{thing.capitalize()}s"
     amounts: list[tuple[object, object]] = [("Read from", named(run.source, 200)), (f"{things} read", f"{rows.read:,}")]
     for amount, term in (
-        (rows.skipped, "Skipped, unreadable"),
+        (rows.skipped, "Lines before the table"),
+        (rows.bad, "Skipped, unreadable"),
         (rows.without_target, "Without target"),
         (rows.without_weight, "Without weight"),
     ):
@@ -58,7 +59,9 @@ def _inferred(run: Run) -> Html | None:
     if not run.inferred:
         return None
     flags = _OVERRULING if run.table.image is None else _OF_IMAGES
-    notes = [tag("li", named(note.topic, 60), ": ", note.text) for note in run.inferred[: tables.MOST_ROWS]]
+    notes = [
+        tag("li", named(note.topic, 60), ": ", tag("span", note.text)) for note in run.inferred[: tables.MOST_ROWS]
+    ]
     listed = join(tag("code", flags[0]), *(join(", ", tag("code", flag)) for flag in flags[1:]))
     return join(
         tag("h3", "What was inferred"),

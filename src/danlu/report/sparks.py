@@ -28,7 +28,7 @@ def bars(counts: Sequence[int], label: str, *, apart: bool = False) -> Html:
             high = max(1.0, (HEIGHT - 2) * amount / most)
             left, right = place * step, (place + 1) * step - gap
             drawn.append(f"M{_short(left)} {HEIGHT}V{_short(HEIGHT - high)}H{_short(right)}V{HEIGHT}Z")
-    return _svg("".join(drawn), label)
+    return _svg("".join(drawn), label, named=apart)
 
 
 def length(share: float, label: str) -> Html:
@@ -37,9 +37,11 @@ def length(share: float, label: str) -> Html:
     return _svg(f"M0 8H{wide}V18H0Z", label)
 
 
-def _svg(path: str, label: str) -> Html:
+def _svg(path: str, label: str, *, named: bool = False) -> Html:
+    """Return a small picture; `named` says that its label holds the user's names, which nothing translates."""
     inner = (tag("title", label), tag("path", d=path) if path else None)
-    return tag("svg", *inner, class_="spark", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label)
+    own = {"role": "img", "aria_label": label, "translate": "no" if named else None}
+    return tag("svg", *inner, class_="spark", viewBox=f"0 0 {WIDTH} {HEIGHT}", **own)
 
 
 def _short(value: float) -> str:

@@ -133,13 +133,13 @@ def confusion(matrix: np.ndarray, names: list[str], thing: str = "row") -> Html:
     head = tag(
         "tr",
         tag("th", tag("span", "true ↓ predicted →", class_="muted small"), scope="col"),
-        [tag("th", tag("span", named(name, 24)), scope="col", title=name) for name in names],
+        [tag("th", tag("span", named(name, 24)), scope="col", title=name, translate="no") for name in names],
         tag("th", f"{thing}s", scope="col", class_="n"),
     )
     body = [
         tag(
             "tr",
-            tag("th", named(name, 24), scope="row", title=name),
+            tag("th", named(name, 24), scope="row", title=name, translate="no"),
             [cell(row, column) for column in range(len(names))],
             tag("td", f"{int(totals[row]):,}", class_="n muted"),
         )

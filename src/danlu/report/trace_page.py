@@ -50,7 +50,7 @@ def trace_page(trace: TraceRecord) -> str:
         note="The drawing needs JavaScript; the tables below it do not.",
     )
     data = tag("script", embedded(drawn), type="application/json", id="trace")
-    return document(f"{trace.source} traced", header, [*sections, data], scripts=("trace.js",), styles=("trace.css",))
+    return document(f"{trace.source} traced", header, [*sections, data], extra=("trace.js", "trace.css"))
 
 
 def digits(value: float | None) -> str:

@@ -82,6 +82,26 @@ def test_it_draws_every_network_the_median_and_the_range(served: Served, journal
         assert {url.rpartition("/")[0] + "/" for url in opened.requests} == {served.address}
 
 
+def test_it_speaks_chinese_while_it_changes(served: Served, journal: Journal) -> None:
+    with tab() as opened:
+        page = opened.open(served.address)
+        drawn(page, 10)
+        page.click(".language")
+        assert page.inner_text("#state") == "运行中"
+        assert "epoch 10/40，5 个网络，约剩 0:12" in page.inner_text("#words")
+        journal(at(11))
+        drawn(page, 11)
+        until(page, "document.getElementById('words').textContent.startsWith('epoch 11/40，5 个网络')")
+        assert page.inner_text("#metric-title") == "评判行上的 RMSE"
+        label = page.get_attribute("#loss-chart", "aria-label")
+        assert label == "epoch 11 之后的训练损失：中位数 0.109，从 0.0909 到 0.127。"
+        assert page.inner_text("#title") == TARGET
+        assert page.evaluate("language.missing()") == []
+        page.click(".language")
+        assert "epoch 11 of 40, 5 networks" in page.inner_text("#words")
+        assert not opened.complaints
+
+
 def test_what_a_user_named_stays_text(served: Served, journal: Journal) -> None:
     with tab() as opened:
         asked: list[str] = []

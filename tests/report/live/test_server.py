@@ -87,7 +87,7 @@ def test_no_page_may_ask_another_server_run_other_scripts_or_be_framed(served: S
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "access-control-allow-origin" not in answer.headers
-    assert len(text) < 60_000
+    assert len(text) < 110_000, "a third of it is its words in Chinese"
 
 
 def test_the_page_of_a_saved_model_is_the_finished_one(served: Served) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from danlu.core.errors import PlanError, nearest
-from danlu.core.plan import Activation, make_plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Activation, make_plan
 from danlu.core.records import FeatureLayout, NetworkSpec
 from danlu.core.seeds import stream
 from danlu.networks import Network, Pass, Prepared, Step

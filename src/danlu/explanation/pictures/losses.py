@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from danlu.core.plan import LOSSES, make_plan, split_setting
+from danlu.core.parsing import LOSSES, split_setting
+from danlu.core.plan import make_plan
 from danlu.population.losses import make_loss
 
 DEFAULT = ("mse", "l1", "huber:1", "pinball:0.9", "binary-cross-entropy", "cross-entropy", "kl", "poisson")

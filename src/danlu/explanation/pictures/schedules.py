@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from danlu.core.plan import SCHEDULES, Plan, make_plan
+from danlu.core.parsing import SCHEDULES
+from danlu.core.plan import Plan, make_plan
 from danlu.population import Members, judged_epochs
 from danlu.population.schedules import Timetable
 

@@ -2,7 +2,7 @@
 // What came from the run is written as text (textContent), never as markup.
 const by = (id) => document.getElementById(id);
 const LONG = 2000, MOST = 300, HEIGHT = 260, LEFT = 52, RIGHT = 10, TOP = 8, BOTTOM = 34;
-let rounds = [], state = "connecting", last = null, source = null, asked = false;
+let spoken = "", rounds = [], state = "connecting", last = null, source = null, asked = false;
 
 const short = (v) => {
   const size = Math.abs(v);
@@ -81,7 +81,7 @@ function about(e) {
   by("about").replaceChildren(...facts.map(([term, fact, more]) => {
     const div = document.createElement("div"), dt = document.createElement("dt"), dd = document.createElement("dd");
     dt.textContent = term;
-    dd.append(Object.assign(document.createElement("bdi"), { textContent: fact }));
+    dd.append(Object.assign(document.createElement("bdi"), { textContent: fact, className: term === "Target" ? "" : "said" }));
     if (more) dd.append(Object.assign(document.createElement("span"), { className: "muted", textContent: more }));
     div.append(dt, dd);
     return div;
@@ -104,7 +104,7 @@ function words() {
   }
   if (e && e.elapsed >= 1) said.push(`${clock(e.elapsed)} since the start`);
   const text = said.join(", ");
-  if (by("words").textContent !== text) by("words").textContent = text;
+  if (spoken !== text) by("words").textContent = spoken = text;  // the element may say it in another language
   document.title = `${all && live ? `${Math.floor(100 * done)}% ` : ""}${by("title").textContent} · Danlu`;
 }
 
@@ -187,7 +187,7 @@ function draw(name, points, of) {
   place.replaceChildren(svg);
   place.chart = { rows, px, py, svg };
   const end = rows[rows.length - 1];
-  place.setAttribute("aria-label", `${by(`${name}-title`).textContent} after epoch ${end.x}: median ${short(end.median)}, ` +
+  place.setAttribute("aria-label", `${language.read(by(`${name}-title`))} after epoch ${end.x}: median ${short(end.median)}, ` +
     `from ${short(end.low)} to ${short(end.high)}.`);
   const many = of.all > of.networks ? `${of.networks} of ${of.all} networks` : "each network";
   const fewer = shown.length < points.length ? ` ${whole(shown.length)} of ${whole(points.length)} points are drawn.` : "";
@@ -253,6 +253,7 @@ function soon() { if (!asked && !document.hidden) { asked = true; requestAnimati
 document.addEventListener("visibilitychange", soon);
 addEventListener("resize", soon);
 
+language.follow();
 source = new EventSource("events");
 source.onmessage = (m) => { for (const e of JSON.parse(m.data)) take(e); soon(); };
 // The browser comes again by itself, and goes on after the last event that it has seen.

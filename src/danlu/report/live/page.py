@@ -27,7 +27,7 @@ def live_page(name: str, *, saved: bool = False) -> str:
     title = join(tag("bdi", called, id="title"), tag("span", id="source"))
     header = masthead(title, name=called, note="Following a run needs JavaScript; danlu show needs none.")
     main = join(_now(saved), _training(), _earlier())
-    return document(called, header, main, scripts=("live/live.js",), styles=("live/live.css",), live=True)
+    return document(called, header, main, extra=("live/live.js", "live/live.css"), live=True, chinese=True)
 
 
 def policy_of(page: str) -> str:
