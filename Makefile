@@ -3,6 +3,7 @@
 #   make demo        fit on the table that ships with the package, and write its page
 #   make test        format, lint, types, import rules, and all quick tests
 #   make test-slow   the tests that take longer
+#   make fuzz        10,000 hostile tables, files and command lines, about ten minutes
 #   make lint        the checks of `make test` without the tests
 #   make bench       the engine and reading beside others, about five minutes; the others go into .venv-bench
 #   make bench-tables  scores and seconds on tables beside others, an hour or two; needs their folder in DANLU_DATA
@@ -21,7 +22,7 @@ DEV := .venv/.installed-dev
 PEERS := .venv-bench
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test test-slow lint bench bench-tables docs
+.PHONY: demo test test-slow fuzz lint bench bench-tables docs
 
 demo: $(RUN)
 	@$(BIN)/danlu demo
@@ -31,6 +32,9 @@ test: lint
 
 test-slow: $(DEV)
 	@$(PYTEST) -m slow
+
+fuzz: $(DEV)
+	@DANLU_FUZZ=10000 $(PYTEST) tests/fuzz
 
 lint: $(DEV)
 	@$(BIN)/ruff check --quiet

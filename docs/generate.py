@@ -1,13 +1,17 @@
-"""Write the pages that are made from the source: docs/plan.md and docs/schema/fit.schema.json."""
+"""Write the pages that are made from the source: docs/plan.md and docs/schema/*.schema.json."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from danlu.cli.answer import FitAnswer
+from danlu.cli.check_answer import CheckAnswer
 from danlu.cli.flags import flag
 from danlu.cli.options import PANELS, about, is_switch
+from danlu.cli.search_answer import SearchAnswer
 from danlu.core.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,16 +42,21 @@ def plan_page() -> str:
     return "\n".join(parts)
 
 
-def schema() -> str:
-    """Return the JSON Schema of what `danlu fit --json` prints."""
-    content = FitAnswer.model_json_schema(mode="serialization")
+def schema(answer: type[BaseModel]) -> str:
+    """Return the JSON Schema of what a command prints with `--json`."""
+    content = answer.model_json_schema(mode="serialization")
     content["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def pages() -> dict[str, str]:
     """Return all generated pages by their path from the root."""
-    return {"docs/plan.md": plan_page(), "docs/schema/fit.schema.json": schema()}
+    return {
+        "docs/plan.md": plan_page(),
+        "docs/schema/check.schema.json": schema(CheckAnswer),
+        "docs/schema/fit.schema.json": schema(FitAnswer),
+        "docs/schema/search.schema.json": schema(SearchAnswer),
+    }
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from danlu.core.plan import INITS
+from danlu.core.parsing import INITS
 from danlu.core.records import CodeColumn, FeatureLayout, NetworkSpec
 from danlu.networks import Network
 from danlu.networks.initialise import INITIALISERS

@@ -77,10 +77,10 @@ def test_what_there_is_no_time_for_is_not_begun_and_said() -> None:
     trial = Trial.prepare(network, material, folds, resolved)
     slow = Rival(lambda: pytest.fail("it was begun"), "a long one", "a short one", work=1e12)
     budget = Budget(3600.0, time.perf_counter())
-    kept, trained, notes = Contest((lambda *_: slow,), lambda _: folds, 1).hold(trial, None, None, budget)
-    assert len(trained.members) == len(kept.folds.repeat) == 5
-    assert [note.topic for note in notes] == ["budget"]
-    assert notes[0].text.startswith("no time for a long one: about")
+    held = Contest((lambda *_: slow,), lambda _: folds, 1).hold(trial, None, None, budget)
+    assert len(held.trained.members) == len(held.trial.folds.repeat) == 5
+    assert [note.topic for note in held.notes] == ["budget"]
+    assert held.notes[0].text.startswith("no time for a long one: about")
     assert work_of(trial) == 3 * 4 * 300
 
 

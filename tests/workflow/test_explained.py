@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import danlu
 from danlu.core.records import Run
@@ -127,3 +128,75 @@ def test_a_fit_without_any_row_to_judge_on_has_no_importance() -> None:
     assert explained.importance is None
     assert explained.slices is None
     assert len(explained.spreads) == 4
+
+
+def test_layers_are_followed_from_before_the_first_step_to_the_end(model: danlu.Model) -> None:
+    explained = model.run.explained
+    assert explained.layer_epochs[0] == 0
+    assert explained.layer_epochs[-1] == model.run.members[0].epochs == 60
+    assert len(explained.layer_epochs) <= 13
+    assert list(explained.layer_epochs) == sorted(set(explained.layer_epochs))
+    assert [each.kind for each in explained.layer_courses] == [each.kind for each in explained.layers]
+    for course, end in zip(explained.layer_courses, explained.layers, strict=True):
+        assert course.output[-1] == pytest.approx(np.hypot(end.mean, end.spread), rel=1e-3)
+        for values, last in ((course.gradient, end.gradient), (course.weight, end.weight)):
+            assert bool(values) == (last is not None)
+            assert not values or values[-1] == pytest.approx(last, rel=1e-3)
+    weights = [each.weight for each in explained.layer_courses if each.weight]
+    assert all(len(set(each)) > 3 for each in weights), "weights move"
+
+
+def test_explanations_can_be_left_out_and_predictions_stay_the_same() -> None:
+    rows = table(120)
+    given = danlu.fit(rows, "price", folds=2, repeats=1, explain=True, **QUICK)
+    without = danlu.fit(rows, "price", folds=2, repeats=1, explain=False, **QUICK)
+    found = without.run.explained
+    assert (found.importance, found.slices, found.worst, found.layers, found.layer_courses) == (None, None, (), (), ())
+    assert len(found.spreads) == 4, "what data it saw costs nothing"
+    assert given.run.explained.importance is not None
+    assert np.array_equal(given.predict(rows), without.predict(rows))
+
+
+class Own(torch.nn.Module):
+    """A user's class whose layers have names."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(inputs, 12)
+        self.block = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Linear(12, 4), torch.nn.ReLU())
+        self.head = torch.nn.Linear(4, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.block(self.first(x)))
+
+
+def test_layers_of_a_users_class_have_its_names_and_sizes(tmp_path) -> None:
+    model = danlu.fit(table(120), "price", net=Own, folds=2, repeats=1, epochs=8, lr=0.02)
+    layers = model.run.explained.layers
+    assert [each.name for each in layers] == ["first", "block.0", "block.1", "block.2", "head"]
+    assert [each.shape for each in layers] == [(12,), (12,), (4,), (4,), (1,)]
+    assert sum(each.parameters for each in layers) == model.run.parameters
+    assert layers[1].saturated is not None
+    assert layers[3].dead is not None
+    assert model.run.explained.layer_epochs == (0, 1, 2, 3, 4, 5, 6, 7, 8)
+    page = model.report(tmp_path / "page.html").read_text()
+    assert "<bdi>block.1</bdi>" in page
+
+
+class Moody(torch.nn.Module):
+    """A class that fails where its layers are looked at: that is left out, and the fit goes on."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.only = torch.nn.Linear(inputs, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.only._forward_hooks and len(x) == 60:
+            raise RuntimeError("not like this")
+        return self.only(x)
+
+
+def test_a_class_that_does_not_bear_to_be_looked_at_is_left_alone() -> None:
+    run = danlu.fit(table(120), "price", net=Moody, folds=2, repeats=1, epochs=3, lr=0.02).run
+    assert run.explained.layers == ()
+    assert run.explained.importance is not None

@@ -15,6 +15,30 @@ from danlu.core.plan import Task
 from danlu.core.records import Calibration, Decision, Finding, LearningCurve, LeftOut, Note, Rows, Run, Score
 
 
+class SearchOfFit(BaseModel):
+    """What a fit's search came to, in short; the study has all of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str = Field(description="That settings are compared by, out of fold.")
+    settings: int = Field(description="How many were tried, the one before the search among them.")
+    chosen: list[int] = Field(
+        description="Numbers of the settings whose networks were kept, the best first; 0 is the one before the search."
+    )
+    setting: dict[str, Any] = Field(description="The best of them: what varied, and its values.")
+    start: float | None = Field(description="The metric of the setting before the search.")
+    best: float | None = Field(description="The metric of the best one: the value that it was chosen by.")
+    optimism: dict[str, float] = Field(
+        description="By metric, how much choosing flatters; it is taken off the values and intervals of `score`."
+    )
+    importance: dict[str, float] = Field(
+        description="Share of the differences that each setting explains; empty of fewer than 12 settings."
+    )
+    seconds: float = Field(description="That the search took.")
+    known: int = Field(description="Trainings that were taken from the study.")
+    study: str | None = Field(description="The study's file.")
+
+
 class FitAnswer(BaseModel):
     """The object that `danlu fit --json` and `danlu demo --json` print."""
 
@@ -55,6 +79,7 @@ class FitAnswer(BaseModel):
         description="Permutation importance of the columns, the most important first; null of images, of a run that "
         "was stopped, and where no row was judged."
     )
+    search: SearchOfFit | None = Field(description="With --search: what came of it; else null.")
     findings: list[Finding] = Field(description="What diagnosis says: fault, evidence, cure.")
     inferred: dict[str, str] = Field(description="What was decided about the table, by topic; each can be overridden.")
     left_out: list[LeftOut] = Field(description="Columns that the network does not see, and why.")
@@ -88,6 +113,7 @@ def fit_answer(run: Run, model: Path, page: Path | None) -> FitAnswer:
         baselines=run.baselines,
         learning_curve=run.learning_curve,
         importance=run.explained.importance,
+        search=_search(run),
         findings=list(run.findings),
         inferred=by_topic(run.inferred),
         left_out=list(run.table.left_out),
@@ -96,6 +122,22 @@ def fit_answer(run: Run, model: Path, page: Path | None) -> FitAnswer:
         plan=run.resolved.model_dump(mode="json"),
         interrupted=run.interrupted,
         version=run.version,
+    )
+
+
+def _search(run: Run) -> SearchOfFit | None:
+    """Return what a run's search came to."""
+    found = run.searched
+    if found is None:
+        return None
+    best = next((each.setting for each in found.attempts if each.number == found.chosen[0]), {})
+    same = ("metric", "start", "best", "optimism", "importance", "seconds", "known")
+    return SearchOfFit(
+        settings=len(found.attempts),
+        chosen=list(found.chosen),
+        setting=best,
+        study=run.plan.study,
+        **{name: getattr(found, name) for name in same},
     )
 
 

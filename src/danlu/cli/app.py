@@ -15,12 +15,14 @@ from danlu._version import __version__
 
 COMMANDS = {
     "demo": "Fit on the table that ships with Danlu: California house prices.",
+    "check": "Say what a table holds, and what of it would mislead, without training.",
     "fit": "Learn from a table; save the model and a page that judges it.",
     "predict": "Predict the rows of a table with a saved model.",
     "score": "Judge a saved model on a table whose target is known.",
     "show": "Say what a saved model is and what it expects.",
     "report": "Write the page of a saved model again.",
     "watch": "Follow a run on a page in the browser.",
+    "search": "Say what the searches of a study tried and learnt.",
     "compare": "Say what differs between models: data, plan, score.",
     "gradients": "Check the gradients of a module of yours, or of a saved model.",
     "trace": "Show every number of one step: forward, backward, update.",

@@ -55,7 +55,9 @@ def fit_command(
     """
     plan = make_plan(**settings_of(data, given(settings)))
     source = plan.data or data
-    place = Path(output) if output else Path(f"{model_name(source)}.danlu")
+    place = Path(output) if output else Path(f"{model_name(source, plan.table)}.danlu")
+    if plan.search not in (None, "off") and plan.study is None:
+        plan = plan.model_copy(update={"study": str(study_of(place))})
 
     def work(on_progress: OnProgress, stop: Stop) -> Model:
         from danlu.workflow.fit import Given, fit  # noqa: PLC0415  loads torch
@@ -82,6 +84,15 @@ def settings_of(data: str, asked: dict[str, Any]) -> dict[str, Any]:
 
         raise PlanError(f"{data} must name the table", "it has no 'data'", 'Add data = "TABLE.csv" to it.')
     return settings
+
+
+def study_of(model: Path) -> Path:
+    """Return where the study of a search stands: beside the model.
+
+    >>> print(study_of(Path("models/houses.danlu")))
+    models/houses.study
+    """
+    return model.parent / f"{model.name.removesuffix('.danlu')}.study"
 
 
 def page_of(model: Path) -> Path:

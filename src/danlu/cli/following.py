@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
+from rich.text import Text
 
 from danlu.cli.terminal import err
 from danlu.core.records import Progress
@@ -74,6 +75,8 @@ def moving(console: Console) -> Iterator[OnProgress]:
         task: TaskID = bar.add_task("reading", total=None, words="")
 
         def show(progress: Progress) -> None:
+            say_traps(console, progress)
+            say(console, progress.told)
             room = console.width - cell_len(progress.stage) - 1 - (BAR + 1 if wide else 0)
             said = in_words(progress)
             bar.update(
@@ -93,6 +96,8 @@ def occasional(console: Console) -> OnProgress:
 
     def show(progress: Progress) -> None:
         nonlocal last_stage, last_time
+        say_traps(console, progress)
+        say(console, progress.told)
         now = time.monotonic()
         if progress.stage == last_stage and now - last_time < EVERY:
             return
@@ -101,6 +106,18 @@ def occasional(console: Console) -> OnProgress:
         console.print(f"{progress.stage}: {words}" if words else f"{progress.stage} ...", soft_wrap=True)
 
     return show
+
+
+def say_traps(console: Console, progress: Progress) -> None:
+    """Print what of the data may mislead, when a run says what it is about: before it trains."""
+    for trap in () if progress.about is None else progress.about.traps:
+        console.print(Text("data: ", style="yellow").append(trap, style="not bold default"), soft_wrap=True)
+
+
+def say(console: Console, lines: Sequence[str]) -> None:
+    """Print lines that are said once, the ones behind the first set in."""
+    for place, line in enumerate(lines):
+        console.print(f"{'  ' * (place > 0)}{line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def in_words(progress: Progress, *, spread: bool = True) -> str:

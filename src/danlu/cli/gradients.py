@@ -9,6 +9,7 @@ import typer
 from danlu.cli.fit import AsJson
 from danlu.cli.options import READING, StrictCommand, given, with_settings
 from danlu.cli.predict import Net
+from danlu.core.addresses import masked
 from danlu.core.plan import make_plan
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def gradients_command(  # noqa: PLR0913  an option each
         **table,
     )
     if as_json:
-        print_json({"module": module, "data": data} | check.model_dump())
+        print_json({"module": module, "data": data if data is None else masked(data)} | check.model_dump())
     else:
         print_check(out(), check)
     if not check.right:

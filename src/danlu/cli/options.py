@@ -29,7 +29,19 @@ PANELS = {
     "effort": "Effort",
     "machine": "Machine",
 }
-READING = ("sheet", "encoding", "delimiter", "quote", "header", "missing")
+READING = (
+    "sheet",
+    "encoding",
+    "delimiter",
+    "quote",
+    "header",
+    "missing",
+    "decimal",
+    "skip_lines",
+    "skip_bad_rows",
+    "query",
+    "table",
+)
 """Settings that say how a table is read: commands that read a table have these."""
 LISTS = ("target", "drop", "missing", "kinds")
 """Settings that may be given several times, and several at once with commas."""
@@ -44,6 +56,8 @@ METAVARS = {
     "encoding": "NAME",
     "delimiter": "CHAR",
     "quote": "CHAR",
+    "query": "SELECT",
+    "table": "NAME",
     "fold_column": "COL",
     "group": "COL",
     "time": "COL",
@@ -51,6 +65,9 @@ METAVARS = {
     "net": "NET",
     "hidden": "WIDTHS",
     "batch_norm": "WHERE",
+    "search": "[N|auto|off]",
+    "space": "FILE",
+    "study": "FILE",
 }
 
 
@@ -59,6 +76,7 @@ class StrictCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as usual, after a look at what is there more than once."""
+        args = with_bare_search(args)
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         given: set[str | None] = set()
         for param in order:
@@ -70,6 +88,20 @@ class StrictCommand(TyperCommand):
                 raise PlanError(f"{both} must be given once", "got it more than once", "Leave one of them out.")
             given.add(param.name)
         return super().parse_args(ctx, args)
+
+
+def with_bare_search(args: list[str]) -> list[str]:
+    """Give `--search` without a number the value auto.
+
+    >>> with_bare_search(["a.csv", "--search", "--target", "y"]), with_bare_search(["--search", "64"])
+    (['a.csv', '--search=auto', '--target', 'y'], ['--search', '64'])
+    """
+    valued = [*args[1:], "-"][: len(args)]
+    bare = [
+        arg == "--search" and not re.fullmatch(r"-?\d.*|auto|off", after)
+        for arg, after in zip(args, valued, strict=True)
+    ]
+    return ["--search=auto" if alone else arg for arg, alone in zip(args, bare, strict=True)]
 
 
 def with_settings(names: Iterable[str] | None = None) -> Callable[[Command], Command]:
@@ -161,5 +193,10 @@ def reading(settings: Mapping[str, Any], fitted: Plan) -> ReadOptions:
     """Return how to read a table for a model: as the one learnt from, but for what was given now."""
     from danlu.data import ReadOptions  # noqa: PLC0415  loads pyarrow, which no refused option should wait for
 
-    before = {name: getattr(fitted, name) for name in READING}
-    return ReadOptions.from_plan(make_plan(**(before | given(settings))))
+    # Whoever learnt without some rows need not want to predict without some.
+    before = {name: getattr(fitted, name) for name in READING if name != "skip_bad_rows"}
+    asked = given(settings)
+    own = not asked.keys().isdisjoint(("query", "table"))
+    if own:  # either replaces the other
+        before |= {"query": None, "table": None}
+    return ReadOptions.from_plan(make_plan(**(before | asked)), inherited=not own)

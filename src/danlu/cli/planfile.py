@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.cli.options import LISTS, PANELS
+from danlu.core.addresses import SQLITE, is_address
 from danlu.core.errors import PlanError, nearest
 from danlu.core.plan import Plan
 
@@ -74,6 +75,10 @@ def _as_text(name: str, value: Any) -> Any:
 
 def _beside(path: Path, other: str) -> str:
     """Return a path in a plan file as seen from here; a name that is no file there is left as it is."""
+    if other.startswith(SQLITE):
+        return SQLITE + str(path.parent / other.removeprefix(SQLITE))
+    if is_address(other):
+        return other
     there = path.parent / other
     is_name = not there.exists() and not Path(other).suffix
     return other if is_name else str(there)

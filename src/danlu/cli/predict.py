@@ -9,6 +9,7 @@ import typer
 
 from danlu.cli.fit import AsJson
 from danlu.cli.options import READING, StrictCommand, reading, split_names, with_settings
+from danlu.core.addresses import masked
 from danlu.core.errors import PlanError
 from danlu.core.paths import check_new_file
 
@@ -30,7 +31,9 @@ def predict_command(  # noqa: PLR0913  one parameter an option
     *,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help=".csv, .tsv (also .gz) or .parquet; else standard output."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help=".csv, .tsv, .jsonl (.gz), .parquet, .feather; else standard output."
+        ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probability of each class as well.")] = False,
     interval: Annotated[
@@ -67,6 +70,7 @@ def predict_command(  # noqa: PLR0913  one parameter an option
     if output is not None and to_file:
         check_new_file(Path(output), force=force)
     from danlu.data import RawTable, write  # noqa: PLC0415  loads pyarrow
+    from danlu.data.write import formula_notes  # noqa: PLC0415
     from danlu.workflow.model import load  # noqa: PLC0415  loads torch
 
     loaded = load(model, net=net)
@@ -75,10 +79,12 @@ def predict_command(  # noqa: PLR0913  one parameter an option
     columns = _named(raw, kept) | predictions.columns(proba=proba) | predictions.sure_columns(interval, shares)
     say_notes(err(), predictions.warnings)
     if to_file or not as_json:
-        write(output or "-", columns, keep=raw if isinstance(raw, RawTable) else None, keep_names=kept, force=force)
+        say_notes(err(), formula_notes(predictions.target.classes, output))
+        table = raw if isinstance(raw, RawTable) else None
+        write(output or "-", columns, keep=table, keep_names=kept, force=force, exact=("prediction",))
     rows = len(next(iter(columns.values())))
     if as_json:
-        answer: dict[str, Any] = {"model": model, "data": data, "rows": rows, "output": output}
+        answer: dict[str, Any] = {"model": model, "data": masked(data), "rows": rows, "output": output}
         answer |= {"columns": list(columns), "warnings": by_topic(predictions.warnings)}
         print_json(answer | ({} if to_file else {"predictions": columns}))
     elif to_file:

@@ -9,6 +9,7 @@ import typer
 from danlu.cli.fit import AsJson
 from danlu.cli.options import READING, StrictCommand, reading, with_settings
 from danlu.cli.predict import Data, Model, Net
+from danlu.core.addresses import masked
 
 app = typer.Typer(add_completion=False)
 
@@ -30,6 +31,7 @@ def score_command(model: Model, data: Data, *, net: Net = None, as_json: AsJson 
     say_notes(err(), warnings)
     if as_json:
         rows = next(iter(scores.values())).rows
-        print_json({"model": model, "data": data, "rows": rows, "score": scores, "warnings": by_topic(warnings)})
+        answer: dict[str, Any] = {"model": model, "data": masked(data), "rows": rows, "score": scores}
+        print_json(answer | {"warnings": by_topic(warnings)})
     else:
         print_metrics(out(), scores)

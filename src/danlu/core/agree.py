@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def contradictions(plan: Plan) -> list[tuple[bool, str]]:
     """List what no plan may ask for together: (whether it does; rule, fact and remedy)."""
-    return [*_row_contradictions(plan), *_network_contradictions(plan), *_training_contradictions(plan)]
+    return [
+        *_row_contradictions(plan),
+        *_search_contradictions(plan),
+        *_network_contradictions(plan),
+        *_training_contradictions(plan),
+    ]
 
 
 def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
@@ -39,6 +44,29 @@ def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
         (
             plan.learning_curve and plan.holdout == 0,
             "`learning_curve` needs judged rows, got holdout=0, which judges none. Use holdout=0.2.",
+        ),
+    ]
+
+
+def _search_contradictions(plan: Plan) -> list[tuple[bool, str]]:
+    searched = plan.search not in (None, "off")
+    named = [name for name in ("space", "study") if getattr(plan, name) is not None]
+    return [
+        (
+            bool(named) and not searched,
+            f"`{named[0] if named else ''}` belongs to a search, got none. Give search=32 (--search), or leave it out.",
+        ),
+        (
+            searched and plan.holdout == 0,
+            "a search needs judged rows, got holdout=0, which judges none. Use holdout=0.2.",
+        ),
+        (
+            searched and plan.watch_test,
+            "`watch_test` shows the test rows while settings are chosen, got a search as well. Leave one of them out.",
+        ),
+        (
+            searched and plan.effort == "quick",
+            "a search takes time, got effort quick. Leave one of them out, or give a budget.",
         ),
     ]
 
@@ -109,6 +137,7 @@ def _image_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 def _training_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     with_momentum = plan.optimizer in ("sgd", "rmsprop")
     weighted = plan.class_weight not in (None, "none")
+    waits = next((name for name in ("patience", "stop_on") if getattr(plan, name) is not None), "")
     few = isinstance(plan.batch_size, int) and plan.batch_size < 1
     return [
         (few, f"`batch_size` must be at least 1, got {plan.batch_size}. Use batch_size=256, or all."),
@@ -130,7 +159,7 @@ def _training_contradictions(plan: Plan) -> list[tuple[bool, str]]:
             f"`precision` belongs to dtype float32, got {plan.precision} with float64. Leave one of them out.",
         ),
         (
-            plan.patience is not None and not plan.early_stopping,
-            "`patience` belongs to early stopping, which is off. Use early_stopping=true, or leave it out.",
+            bool(waits) and not plan.early_stopping,
+            f"`{waits}` belongs to early stopping, which is off. Use early_stopping=true, or leave it out.",
         ),
     ]

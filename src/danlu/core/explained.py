@@ -143,6 +143,21 @@ class LayerState(Record):
     """Root mean square of its parameters."""
 
 
+class LayerCourse(Record):
+    """One layer over the epochs at which it was looked at; None where it has no such number."""
+
+    name: str
+    kind: str
+    output: tuple[float | None, ...]
+    """Root mean square of what it gives."""
+    weight: tuple[float | None, ...] = ()
+    gradient: tuple[float | None, ...] = ()
+    """Root mean squares, as in `LayerState`; empty where it has no parameters."""
+    dead: tuple[float | None, ...] = ()
+    saturated: tuple[float | None, ...] = ()
+    """Shares, as in `LayerState`; empty where it is no such activation."""
+
+
 class Explained(Record):
     """All of it; what could not be had is empty."""
 
@@ -156,6 +171,10 @@ class Explained(Record):
     """Columns whose cells stand in `worst`."""
     layers: tuple[LayerState, ...] = ()
     layer_rows: int = 0
+    layer_epochs: tuple[int, ...] = ()
+    """Epochs after which the layers were looked at; 0: before the first step."""
+    layer_courses: tuple[LayerCourse, ...] = ()
+    """What the layers were at these epochs, on the same rows."""
     memory: int | None = None
     """Bytes in use at once, at most: of the accelerator, else of the whole process."""
     cost: dict[str, float] = Field(default_factory=dict)

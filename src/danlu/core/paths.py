@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from danlu.core.addresses import address_name, is_address
 from danlu.core.errors import OutputError
 
 
-def model_name(source: str | Path) -> str:
-    """Return what a model made from this source is called.
+def model_name(source: str | Path, table: str | None = None) -> str:
+    """Return what a model made from this source is called; from one table of a database, as that.
 
     >>> model_name("tables/houses.csv.gz"), model_name("-"), model_name("danlu:california")
     ('houses', 'table', 'california')
+    >>> model_name("postgresql://ann:secret@db.example/houses"), model_name("houses.db", "sales.sold")
+    ('houses', 'sold')
     """
-    name = Path(source).name.rpartition("danlu:")[2].removesuffix(".gz")
+    if table is not None:
+        return re.sub(r"[^\w-]", "_", table.rpartition(".")[2]) or "table"
+    name = address_name(str(source)) if is_address(source) else Path(source).name
+    name = name.rpartition("danlu:")[2].removesuffix(".gz")
     return (Path(name).stem if Path(name).suffix else name).strip("-. ") or "table"
 
 

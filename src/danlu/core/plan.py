@@ -6,16 +6,27 @@ are made from it. `None` stands for "let Danlu choose"; what it chose stands in 
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from danlu.core.agree import contradictions
-from danlu.core.classes import METRICS, ClassWeight, check_metric, parse_class_weight
+from danlu.core.classes import METRICS, ClassWeight, check_metric, check_stop_on, parse_class_weight
 from danlu.core.durations import parse_duration
 from danlu.core.errors import PlanError, nearest
 from danlu.core.nets import check_net, parse_neighbours
+from danlu.core.parsing import (
+    INITS,
+    LOSSES,
+    SCHEDULES,
+    check_augment,
+    check_space,
+    parse_hidden,
+    parse_kinds,
+    parse_search,
+    split_names,
+    with_numbers,
+)
 
 Task = Literal["regression", "classification"]
 KindName = Literal["number", "category", "yes/no", "date", "text", "id", "drop"]
@@ -24,118 +35,6 @@ Activation = Literal[
 ]
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"]
 Normalised = Literal["input", "hidden"]
-
-LOSSES = ("mse", "l1", "huber", "cross-entropy", "binary-cross-entropy", "kl", "poisson", "pinball")
-SCHEDULES = ("constant", "step", "exponential", "cosine", "one-cycle", "plateau")
-INITS = (
-    "default",
-    "normal",
-    "uniform",
-    "xavier",
-    "xavier-normal",
-    "kaiming",
-    "kaiming-normal",
-    "orthogonal",
-    "constant",
-)
-
-
-def split_names(value: Any) -> Any:
-    """Split "a,b" into ("a", "b"); leave lists and tuples as they are."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def parse_hidden(value: Any) -> Any:
-    """Read layer widths: "256,128", "130x20", "none", 64 or (256, 128).
-
-    >>> parse_hidden("256,128"), parse_hidden("130x3"), parse_hidden("none")
-    ((256, 128), (130, 130, 130), ())
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    if not isinstance(value, str):
-        return value
-    if value.strip().lower() in ("none", ""):
-        return ()
-    widths: list[int] = []
-    for part in value.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:x\s*(\d+))?\s*", part)
-        if not match:
-            raise ValueError(f"must be widths such as 256,128 or 130x20, got {value!r}")
-        widths += [int(match[1])] * int(match[2] or 1)
-    return tuple(widths)
-
-
-def parse_kinds(value: Any) -> Any:
-    """Read kinds of columns: "zip=category,day=date", a list of such texts, or a mapping."""
-    if isinstance(value, str):
-        value = split_names(value)
-    if isinstance(value, list | tuple):
-        pairs = [str(item).rpartition("=") for item in value]
-        if any(not name for name, _, _ in pairs):
-            raise ValueError(f"must be COLUMN=KIND, got {value!r}")
-        return {name.strip(): kind.strip() for name, _, kind in pairs}
-    return value
-
-
-def with_numbers(names: tuple[str, ...], most: int) -> Any:
-    """Return a check for texts like "step:30:0.1": a known name, then at most `most` numbers."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        name, *numbers = value.split(":")
-        if name not in names:
-            raise ValueError(f"must be one of {', '.join(names)}, got {value!r}. {nearest(name, names)}")
-        if len(numbers) > most:
-            raise ValueError(f"takes at most {most} numbers after {name}, got {value!r}")
-        for number in numbers:
-            try:
-                float(number)
-            except ValueError:
-                raise ValueError(f"must have numbers after {name}, got {value!r}") from None
-        return value
-
-    return check
-
-
-AUGMENTS = ("flip", "shift", "crop", "rotate", "cutout")
-
-
-def check_augment(value: Any) -> Any:
-    """Read ways to augment: "flip,shift:2", or "none"; each name at most once, with one number above 0.
-
-    >>> check_augment("flip,shift:2"), check_augment("none")
-    (('flip', 'shift:2'), ())
-    """
-    names = split_names(value)
-    if not isinstance(names, list | tuple):
-        return value
-    names = tuple(name for name in names if name != "none")
-    for name in names:
-        with_numbers(AUGMENTS, 1)(name)
-        kind, number = (*str(name).split(":"), "1")[:2]
-        if not 0 < float(number) <= 180 or (kind == "flip" and ":" in name):
-            raise ValueError(f"must have a number above 0 after {kind}, got {name!r}")
-        if kind in ("shift", "crop", "cutout") and float(number) % 1:
-            raise ValueError(f"must have a whole number of pixels after {kind}, got {name!r}")
-    kinds = [str(name).partition(":")[0].replace("crop", "shift") for name in names]
-    if len(set(kinds)) < len(kinds):
-        raise ValueError(f"must name each way once, and crop is another name of shift, got {', '.join(names)!r}")
-    return names
-
-
-def split_setting(text: str) -> tuple[str, tuple[float, ...]]:
-    """Split "step:30:0.1" into its name and its numbers.
-
-    >>> split_setting("step:30:0.1"), split_setting("cosine")
-    (('step', (30.0, 0.1)), ('cosine', ()))
-    """
-    name, *numbers = text.split(":")
-    return name, tuple(float(number) for number in numbers)
-
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
@@ -162,12 +61,19 @@ class Plan(BaseModel):
     kinds: Annotated[dict[str, KindName], BeforeValidator(parse_kinds)] = setting(
         {}, "data", "COLUMN=KIND; kinds: number, category, yes/no, date, text, id, drop."
     )
-    sheet: str | None = setting(None, "data", "Sheet of an .xlsx: a name or a number from 1; the first one.")
+    sheet: str | None = setting(None, "data", "Sheet of a workbook: a name or a number from 1; the first one.")
     encoding: str | None = setting(None, "data", "Text encoding; detected.")
     delimiter: str | None = setting(None, "data", "Column delimiter (a character, or 'tab'); detected.", min_length=1)
     quote: str | None = setting(None, "data", "Quote character, or 'none'; detected.", min_length=1)
     header: bool | None = setting(None, "data", "Whether the first row names the columns; detected.")
     missing: Names | None = setting(None, "data", "Marks of a missing value, instead of the usual ones.")
+    decimal: Literal["point", "comma"] | None = setting(None, "data", "Decimal mark of numbers; detected.")
+    skip_lines: int | None = setting(
+        None, "data", "Lines of text before the table; detected.", "Use skip_lines=2.", ge=0, le=1_000_000
+    )
+    skip_bad_rows: bool = setting(False, "data", "Leave out rows that cannot be read; count and list them.")
+    query: str | None = setting(None, "data", "Select whose rows are learnt from, of a database.", min_length=1)
+    table: str | None = setting(None, "data", "Table of a database; the only one.", min_length=1)
     images: str | None = setting(None, "data", "Column of paths, where the table is one of images.")
     resize: str | None = setting(
         None, "data", "Pixels of images: 64, 96x64, 96x64:crop or :pad; images of several sizes: at most 64."
@@ -289,6 +195,9 @@ class Plan(BaseModel):
     )
     batch_size: int | Literal["all"] | None = setting(None, "training", "Rows a step, or all.", "Use batch_size=256.")
     early_stopping: bool | None = setting(None, "training", "Stop on 10% of the member's own training rows.")
+    stop_on: Annotated[str | None, BeforeValidator(check_stop_on)] = setting(
+        None, "training", "What early stopping watches: loss, or a metric such as rmse, roc-auc or f1 (loss)."
+    )
     patience: int | None = setting(
         None, "training", "Judgings without gain before stopping (16).", "Use patience=16.", ge=1
     )
@@ -302,6 +211,20 @@ class Plan(BaseModel):
     )
     budget: Annotated[float | None, BeforeValidator(parse_duration)] = setting(
         None, "effort", "Time that the whole may take: 60s, 5m, 1h.", "Use budget=60s.", ge=1, allow_inf_nan=False
+    )
+    explain: bool = setting(True, "effort", "Look at what drives predictions, at the worst rows and the layers.")
+
+    search: Annotated[int | Literal["auto", "off"] | None, BeforeValidator(parse_search)] = setting(
+        None,
+        "effort",
+        "Search settings: how many are tried, auto (32, or what the budget allows), or off (off).",
+        "Use search=32.",
+    )
+    space: Annotated[Any, BeforeValidator(check_space)] = setting(
+        None, "effort", "What a search varies: a TOML file (around the recipe)."
+    )
+    study: str | None = setting(
+        None, "effort", "SQLite file of the search: it goes on where it was killed (beside the model)."
     )
 
     # --- machine

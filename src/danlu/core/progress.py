@@ -41,6 +41,8 @@ class About(Record):
     epochs: int
     metric: str
     """That curves are of, on judged rows."""
+    traps: tuple[str, ...] = ()
+    """What of the data may make the score look better than it is, a sentence or two each."""
 
 
 class Progress(Record):
@@ -69,3 +71,5 @@ class Progress(Record):
     """Each member's numbers, where there are new ones since the last record."""
     about: About | None = None
     """Once, before training."""
+    told: tuple[str, ...] = ()
+    """Lines to say once: what a search varies."""

@@ -13,11 +13,15 @@ from pydantic import Field
 from danlu.core.checks import Checks
 from danlu.core.classes import Calibration, Decision
 from danlu.core.explained import Explained
+from danlu.core.grown import Doubling as Doubling
+from danlu.core.grown import LearningCurve as LearningCurve
+from danlu.core.grown import LearningPoint as LearningPoint
 from danlu.core.plan import Plan, Task
 from danlu.core.progress import About as About
 from danlu.core.progress import Latest as Latest
 from danlu.core.progress import Progress as Progress
 from danlu.core.record import Record
+from danlu.core.searched import Searched
 
 Kind = Literal["number", "category", "yes/no", "date"]
 
@@ -39,6 +43,10 @@ class ColumnSchema(Record):
     """Cycles of a date that vary in the data: of "month", "monthday", "weekday", "hour", "minute"."""
     date_order: Literal["", "year first", "day first", "month first", "time of day"] = ""
     """How a date that is written as text is read: 03/04/2020 is a day in April or in March."""
+    decimal: Literal["", ".", ","] = ""
+    """Decimal mark of numbers that are written for people, as $1,234.50; empty: as a program writes them."""
+    sign: str = ""
+    """What stands beside such numbers: $, %, kr."""
     missing: int = 0
     """Cells that were missing in the table learnt from."""
     low: float | None = None
@@ -264,59 +272,8 @@ class Score(Record):
     per_class: dict[str, float | None] | None = None
     one_member: float | None = None
     of: str | None = None
-
-
-class LearningPoint(Record):
-    """One size of a learning curve: how good networks are that learnt from so many rows.
-
-    `value`, `low` and `high` are as in `Score`; `mean` and `spread` (standard deviation) are of single networks, each
-    on its own judged rows, `train` is their mean on the rows that they learnt from.
-    """
-
-    rows: int
-    """Rows that a network learnt from: the mean over folds, rounded."""
-    share: float
-    """Of the rows that it would learn from without a learning curve."""
-    epochs: int
-    networks: int
-    value: float | None
-    low: float | None
-    high: float | None
-    mean: float | None
-    spread: float | None
-    train: float | None
-
-
-class Doubling(Record):
-    """What twice the rows bring: the metric with `rows`, and the share of the error that is saved."""
-
-    rows: int
-    value: float
-    low: float | None
-    high: float | None
-    saved: float
-    saved_low: float | None
-    saved_high: float | None
-    exponent: float | None = None
-    """Of the law that the curve follows, where this is an expectation and not a measurement."""
-
-
-class LearningCurve(Record):
-    """How the main metric depends on the number of rows learnt from; all sizes are judged on the same rows."""
-
-    metric: str
-    kind: str
-    """As in `Score`."""
-    drawn: str
-    """How the rows of a size were drawn, in words."""
-    points: tuple[LearningPoint, ...]
-    """From the smallest size to the largest, which is that of the run itself."""
-    last: Doubling | None = None
-    """Measured: all rows against half of them."""
-    next: Doubling | None = None
-    """Expected of twice the rows; None where the curve follows no law."""
-    words: str
-    """What doubling the rows brings, in a sentence or two."""
+    flattered: float = 0.0
+    """What choosing among settings flattered it by: already taken off `value`, `low` and `high`."""
 
 
 class Rows(Record):
@@ -327,6 +284,9 @@ class Rows(Record):
     without_target: int = 0
     without_weight: int = 0
     skipped: int = 0
+    """Lines before the table."""
+    bad: int = 0
+    """Rows left out because they cannot be read."""
     test: int = 0
 
 
@@ -361,6 +321,8 @@ class Run(Record):
     main_metric: str
     curve_metric: str = ""
     """What `judged_JM` is; empty: the main metric."""
+    watched_by: str = ""
+    """What `watched_JM` is; empty: the loss."""
     calibration: Calibration | None = None
     """Of a classification."""
     decision: Decision | None = None
@@ -377,6 +339,8 @@ class Run(Record):
     """The same on the test table, learnt from all rows of the other one."""
     learning_curve: LearningCurve | None = None
     """Where it was asked for."""
+    searched: Searched | None = None
+    """Where a search was asked for."""
     checks: Checks = Checks()
     explained: Explained = Explained()
     findings: tuple[Finding, ...] = ()

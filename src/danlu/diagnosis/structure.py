@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from danlu.core.checks import Checks, Ending, EqualUnits
-from danlu.core.plan import Plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan
 from danlu.core.records import Finding
 
 LOGITS = ("cross-entropy", "binary-cross-entropy", "kl", "poisson")

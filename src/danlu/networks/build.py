@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import Plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan
 from danlu.core.records import ConvSpec, FeatureLayout, NetworkSpec, TargetSchema
 from danlu.networks.convnet import conv_class
 from danlu.networks.custom import Custom

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from danlu.core.plan import split_setting
+from danlu.core.parsing import split_setting
 from danlu.networks.layer import Shape
 
 Draw = Callable[[Tensor, float | None, Generator], Tensor]

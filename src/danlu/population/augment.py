@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from danlu.core.plan import split_setting
+from danlu.core.parsing import split_setting
 
 DRAWS = 6
 """Whole numbers drawn for an image of a batch: mirror, shift down and right, angle, middle of what is covered."""

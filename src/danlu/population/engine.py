@@ -19,7 +19,7 @@ from danlu.core.records import Breakdown, MemberRecord
 from danlu.networks import Network, Program
 from danlu.population.batches import Deck, Order, Rows, Shelf, Source
 from danlu.population.captured import bucket, capture
-from danlu.population.curves import Curves, Judge, epoch_means, judged_epochs
+from danlu.population.curves import Curves, epoch_means, judged_epochs, judges
 from danlu.population.feed import Feed, Sizes, stacked
 from danlu.population.losses import make_loss
 from danlu.population.members import Members
@@ -27,6 +27,7 @@ from danlu.population.optimizers import Optimizer, State, make_optimizer, start
 from danlu.population.progress import Reporter
 from danlu.population.replay import Moment, replay
 from danlu.population.schedules import Timetable
+from danlu.population.snapshots import Snapshots
 from danlu.population.step import Flat, Step
 from danlu.population.stopping import PATIENCE, EarlyStopping
 
@@ -75,7 +76,7 @@ class Engine:
         self.optimizer = make_optimizer(plan, members)
         self.timetable = Timetable(members)
         self.judgings = np.unique(np.concatenate([judged_epochs(e, plan.judge_every) for e in set(members.epochs)]))
-        self.judges = _judges(network, shelf, rows, reporter.metric, plan)
+        self.judges = judges(network, shelf, rows, reporter.metric, plan)
         self.curves = Curves(members.count)
         self.records: dict[int, MemberRecord] = {}
 
@@ -93,6 +94,8 @@ class Engine:
         kind = {"low": plan.precision == "bfloat16", "classes": not shelf.numeric}
         self.step = Step(network, loss, self.optimizer, members.select(self.active), self.flat, **kind)
         patience = plan.patience or PATIENCE
+        self.snapshots = Snapshots(network.size + network.state_size)
+        self.snapshots.offer(self.epoch, weights_MP[0], state_MS[0])
         self.stopping = (
             EarlyStopping(self.flat.weights_MP.clone(), self.flat.state_MS.clone(), patience)
             if plan.early_stopping
@@ -262,6 +265,8 @@ class Engine:
         if not np.isin(self.epoch, self.judgings) or self.interrupted or not len(self.alive):
             return
         self.curves.epochs.append(self.epoch)
+        if self.active[first := self.alive[0]] == 0:
+            self.snapshots.offer(self.epoch, self.flat.weights_MP[first], self.flat.state_MS[first])
         missing = np.full(len(self.active), np.nan)
         value = {
             name: judge(self.flat, self.judged_source, self.folds) if judge else missing
@@ -273,11 +278,12 @@ class Engine:
         which = "judged_JM" if np.isfinite(shown).any() else "test_JM"
         self.reporter.metric_A = value[which][self.alive]
         self.reporter.judged(self.epoch, self.curves.judged[which][-1])
-        loss_A = value["watched_JM"] if self.stopping else self.curves.loss[-1][-1][self.active]
+        watched_A = self.rows.sign * value["watched_JM"]
+        loss_A = watched_A if self.stopping else self.curves.loss[-1][-1][self.active]
         self.timetable.judge(loss_A[self.alive], [self.active[place] for place in self.alive])
         if self.stopping is None:
             return
-        stops_A = self.stopping.judge(value["watched_JM"], self.epoch, self.flat.weights_MP, self.flat.state_MS)
+        stops_A = self.stopping.judge(watched_A, self.epoch, self.flat.weights_MP, self.flat.state_MS)
         last_A = np.array(self.members.epochs)[self.active] <= self.epoch
         stopped = self._places(stops_A & ~last_A)
         for place in stopped:
@@ -374,17 +380,3 @@ def _first(
         state_MS,
         slots | {n: begun.slots[n].to(device, dtype, copy=True) for n in slots if n in begun.slots},
     )
-
-
-def _judges(network: Network, shelf: Shelf, rows: Rows, metric: str, plan: Plan) -> dict[str, Judge | None]:
-    """Return what judges each curve; None where there are no such rows."""
-    loss = shelf.matrices.loss or make_loss(plan.loss or "mse")
-    assert not plan.early_stopping or rows.watched is not None, "early stopping needs rows to watch"
-    judges: dict[str, Judge | None] = {"judged_JM": None, "watched_JM": None, "test_JM": None}
-    if any(len(judged) for judged in rows.judged):
-        judges["judged_JM"] = Judge(network, loss, shelf, rows.judged, metric)
-    if plan.early_stopping and rows.watched is not None:
-        judges["watched_JM"] = Judge(network, loss, shelf, rows.watched, None)
-    if rows.test is not None and len(rows.test):
-        judges["test_JM"] = Judge(network, loss, shelf, [rows.test] * len(rows.fit), metric)
-    return judges

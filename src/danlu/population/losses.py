@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import split_setting
+from danlu.core.parsing import split_setting
 from danlu.networks import Program
 
 LANES = 32

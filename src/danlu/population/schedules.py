@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import split_setting
+from danlu.core.parsing import split_setting
 from danlu.population.members import Members
 
 

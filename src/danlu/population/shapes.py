@@ -65,6 +65,7 @@ def train_together(
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
     at_once: int = 1,
+    curves_alone: bool = True,
 ) -> list[Trained | DanluError]:
     """Train jobs of several shapes; what each gives is, bit for bit, what it gives alone.
 
@@ -75,6 +76,8 @@ def train_together(
         metric: shown for judged rows.
         on_progress: called at most ten times a second.
         stop: asked before every step; when true, training ends and what there is is kept.
+        curves_alone: whether curves, too, must be what they are alone; else settings of other lengths are one
+            population, and are judged after each other's epochs as well (not where early stopping counts judgings).
         at_once: populations that are trained side by side on a CPU, each with its share of the threads.
 
     Returns:
@@ -86,7 +89,7 @@ def train_together(
         TrainingError: no job gave anything.
         Interrupted: stopped before the first step.
     """
-    grouped = sorted(_groups(jobs), key=lambda group: -_work([jobs[i] for i in group]))
+    grouped = sorted(_groups(jobs, curves_alone=curves_alone), key=lambda group: -_work([jobs[i] for i in group]))
     populations = [_population([jobs[i] for i in group], shelves, rows) for group in grouped]
     runner = Runner(populations, metric=metric, on_progress=on_progress, stop=stop, at_once=at_once)
     results: dict[int, Trained | DanluError] = {}
@@ -110,11 +113,12 @@ def _any_usable(results: list[Trained | DanluError]) -> list[Trained | DanluErro
     return results
 
 
-def _groups(jobs: Sequence[Job]) -> list[list[int]]:
+def _groups(jobs: Sequence[Job], *, curves_alone: bool) -> list[list[int]]:
     """Return which jobs are trained as one population."""
     groups: list[list[int]] = []
     for i, job in enumerate(jobs):
-        home = next((group for group in groups if all(_together(job, jobs[other]) for other in group)), None)
+        own = (group for group in groups if all(_together(job, jobs[i], curves_alone=curves_alone) for i in group))
+        home = next(own, None)
         if home is None:
             groups.append([i])
         else:
@@ -122,11 +126,12 @@ def _groups(jobs: Sequence[Job]) -> list[list[int]]:
     return groups
 
 
-def _together(job: Job, other: Job) -> bool:
+def _together(job: Job, other: Job, *, curves_alone: bool) -> bool:
     """Return whether two jobs are one population: equal networks, common settings, judged after the same epochs."""
     if any(getattr(job.plan, name) != getattr(other.plan, name) for name in COMMON):
         return False
-    return _equal(job.network, other.network) and _judged_alike(job, other)
+    free = not curves_alone and not job.plan.early_stopping
+    return _equal(job.network, other.network) and (free or _judged_alike(job, other))
 
 
 def _equal(network: Network, other: Network) -> bool:

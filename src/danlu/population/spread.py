@@ -154,6 +154,7 @@ def joined(parts: Sequence[tuple[Sequence[int], Trained]], *, seconds: float) ->
         curves={name: curves[name] for name in parts[0][1].curves},
         seconds=seconds,
         interrupted=any(trained.interrupted for _, trained in parts),
+        snapshots=next((trained.snapshots for indices, trained in parts if indices[0] == 0), ()),
     )
 
 

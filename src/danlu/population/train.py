@@ -16,6 +16,7 @@ from danlu.networks import Network
 from danlu.population.batches import Rows, Shelf
 from danlu.population.curves import Curves
 from danlu.population.members import Members
+from danlu.population.snapshots import Snapshot
 from danlu.population.waves import Outcome, Population, Runner, merged
 
 
@@ -41,6 +42,8 @@ class Trained:
     """The optimizer's tensors `[M, P]`, of members that may go on and were all begun."""
     notes: tuple[Note, ...] = ()
     """What is to be said of how it went: waves, where memory could not hold all members at once."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """The first member at some epochs; none where they were not kept."""
 
     def joined(self, other: Trained) -> Trained:
         """Return these members and behind them those of other folds of the same run, trained by themselves."""
@@ -56,19 +59,26 @@ class Trained:
             interrupted=self.interrupted or other.interrupted,
             slots=slots,
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            snapshots=self.snapshots,
         )
 
 
 def _side_by_side(name: str, first: Trained, second: Trained) -> np.ndarray:
-    """Return a curve of two trainings: of each member, or the mean of theirs; NaN where one was shorter."""
+    """Return a curve of two trainings, of each member, or the mean of theirs: at all epochs, or all that either was
+    judged after; NaN where there is nothing."""
     curves = [part.curves[name] for part in (first, second)]
-    longest = max(curves, key=len)
-    if longest.dtype.kind != "f":
-        return longest
-    padded = [np.concatenate([c, np.full((len(longest) - len(c), *c.shape[1:]), np.nan)]) for c in curves]
-    if longest.ndim == 1:
-        return np.nanmean(np.stack(padded), axis=0)
-    return np.concatenate(padded, axis=1)
+    judged_J = np.union1d(first.curves["judged_epochs_J"], second.curves["judged_epochs_J"])
+    if name == "judged_epochs_J":
+        return judged_J
+    length = len(judged_J) if name.endswith("_JM") else max(map(len, curves))
+    padded = []
+    for part, curve in zip((first, second), curves, strict=True):
+        of_judgings = name.endswith("_JM")
+        rows = np.searchsorted(judged_J, part.curves["judged_epochs_J"]) if of_judgings else np.arange(len(curve))
+        whole = np.full((length, *curve.shape[1:]), np.nan)
+        whole[rows[: len(curve)]] = curve
+        padded.append(whole)
+    return np.nanmean(np.stack(padded), axis=0) if padded[0].ndim == 1 else np.concatenate(padded, axis=1)
 
 
 def train(
@@ -152,6 +162,7 @@ def assembled(outcome: Outcome, chosen: Sequence[int]) -> Trained:
         interrupted=outcome.interrupted,
         slots=_slots(outcome, chosen),
         notes=(*outcome.notes, *_missing(len(chosen) - len(begun), len(chosen))),
+        snapshots=next((part.snapshots for part in outcome.parts if part.index[0] == chosen[0]), ()),
     )
 
 

@@ -26,6 +26,7 @@ from danlu.population.members import Members
 from danlu.population.memory import Meter, ran_out, too_large, waves
 from danlu.population.progress import Course, Listener, Reporter
 from danlu.population.room import Room, room, written
+from danlu.population.snapshots import Snapshot
 
 Stop = Callable[[], bool]
 
@@ -63,6 +64,8 @@ class Part:
     interrupted: bool
     slots: dict[str, Tensor] = field(default_factory=dict)
     """The optimizer's tensors, of members that may go on."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """Of the wave's first member."""
 
 
 @dataclass
@@ -222,9 +225,8 @@ def _engine(wave: Wave, reporter: Reporter, stop: Stop) -> Part | None:
         return None
     records = tuple(_renumbered(record, wave.index) for record in engine.finish())
     reporter.tell(engine.epoch, sum(record.ended in ("finished", "interrupted") for record in records), always=True)
-    return Part(
-        wave.index, engine.kept_MP, engine.kept_MS, records, engine.curves, engine.interrupted, engine.kept_slots
-    )
+    kept = (engine.kept_MP, engine.kept_MS, records, engine.curves, engine.interrupted, engine.kept_slots)
+    return Part(wave.index, *kept, tuple(engine.snapshots.kept))
 
 
 def _renumbered(record: MemberRecord, index: Sequence[int]) -> MemberRecord:

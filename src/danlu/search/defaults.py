@@ -11,7 +11,8 @@ from typing import Any
 
 from danlu.core.errors import PlanError
 from danlu.core.nets import is_own
-from danlu.core.plan import Plan, Task, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan, Task
 from danlu.networks.build import LINKS
 from danlu.search.images import of_images
 
@@ -209,7 +210,7 @@ def _judging(plan: Plan, facts: Facts, *, plain: bool) -> dict[str, Any]:
     if plan.holdout is None and plan.fold_column is None and plan.group is None and plan.time is None:
         choice["folds"] = min(5, facts.rows)
     if plan.early_stopping:
-        choice["patience"] = 16
+        choice |= {"patience": 16, "stop_on": "loss"}
     if not plain:
         one_way = plan.holdout is not None
         ordered = plan.time is not None or plan.fold_column is not None

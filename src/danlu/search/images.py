@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import Plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan
 
 HOLDOUT = 0.1
 """Share of the images that is judged on, unless folds are asked for."""

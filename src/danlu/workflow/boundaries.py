@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from danlu.core.errors import DataError, PlanError, nearest
-from danlu.core.plan import make_plan, split_names
+from danlu.core.parsing import split_names
+from danlu.core.plan import make_plan
 from danlu.core.seeds import stream
 from danlu.report.figures import Figure
 

@@ -18,6 +18,7 @@ from danlu.search import Alike, Facts, alike, ladder, may_be_simpler, may_have_n
 from danlu.workflow.contest import Challenge, Contest, Rival, work_of
 from danlu.workflow.judge import unseen_predictions
 from danlu.workflow.training import Trial
+from danlu.workflow.tuning import search_of
 
 WORTH = 1.3
 """Times as many epochs are worth a training."""
@@ -42,17 +43,18 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
         wanted = resolved.model_copy(update={"repeats": repeats})
         return trial.folds if repeats == own else divide(trial.examined, wanted, trial.given.pairs)
 
+    search = search_of(plan, trial, facts, schema)
     if goes_on:
         return Contest((), divided, own)
     if not steps.contested or is_own(plan.net):
-        return Contest((), divided, max(own, *steps.repeats))
+        return Contest((), divided, max(own, *steps.repeats), search=search)
     found = [with_neighbours(plan, schema)] if may_have_neighbours(plan, facts) else []
     short = shorter(plan, steps.normal, facts)
     found += [] if short is None else [longer(short)]
     found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
     found += [longer(steps.normal)] if resolved.epochs != steps.normal.epochs else []
     found += [longer(rival) for rival in rivals(plan, steps.normal, facts)]
-    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None)
+    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None, search)
 
 
 def longer(plan: Plan) -> Challenge:

@@ -67,7 +67,7 @@ def found(
     """Return what diagnosis says of a run."""
     target, name = trial.examined.target.schema, trial.plan.metric
     history = (trained.members, trained.curves, scores, baselines, metrics_for(target, name)[0], trained.interrupted)
-    return diagnose(*history, checks, trial.plan)
+    return (*trial.examined.traps, *diagnose(*history, checks, trial.plan))
 
 
 def on_training_rows(trial: Trial, trained: Trained, alive: list[MemberRecord]) -> tuple[dict[str, float | None], int]:

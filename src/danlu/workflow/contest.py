@@ -11,14 +11,17 @@ import numpy as np
 from danlu.core.errors import Interrupted, TrainingError
 from danlu.core.progress import Progress
 from danlu.core.records import Note
+from danlu.core.searched import Searched
 from danlu.data import Folds
 from danlu.judging import GREATER_IS_BETTER, metric, metrics_for
 from danlu.judging.metrics import DECIDED
 from danlu.population import Trained
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.judge import unseen_predictions
+from danlu.workflow.several import Several
 from danlu.workflow.stages import staged
 from danlu.workflow.training import Listener, Stop, Trial
+from danlu.workflow.tuning import Search
 
 PROBED = 0.15
 """Share of the time left after which a first training that would not end in time is begun anew, with fewer epochs."""
@@ -39,6 +42,21 @@ class Rival:
     work: float
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a contest gives: the trial that won, its members, what is to be said, and what a search learnt."""
+
+    trial: Trial
+    trained: Trained
+    notes: tuple[Note, ...] = ()
+    searched: Searched | None = None
+
+    @property
+    def parts(self) -> tuple[Trial, Trained, tuple[Note, ...], Searched | None]:
+        """All of it."""
+        return self.trial, self.trained, self.notes, self.searched
+
+
 Challenge = Callable[[Trial, Trained, float], Rival | None]
 """From the best trial so far, what it trained, and how much there is time to train, to one that may be better, if there
 is one."""
@@ -54,25 +72,26 @@ class Contest:
         repeats: that are wanted in the end.
         other: a setting for every other repeat: the mean of both is better than either, where they are about as good.
             Asked with `True` it gives the trial whose repeats all have it, for where it is clearly better.
+        search: around the best of these, where one is asked for.
     """
 
     challenges: Sequence[Challenge]
     divide: Callable[[int], Folds]
     repeats: int
     other: Callable[[Trial, bool], Trial | None] | None = None
+    search: Search | None = None
 
-    def hold(
-        self, trial: Trial, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS
-    ) -> tuple[Trial, Trained, tuple[Note, ...]]:
+    def hold(self, trial: Trial, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS) -> Held:
         """Train the trial's members and those of each rival, and return the best ones and what is to be said of it.
 
         Rivals share folds and order of rows, so that what they differ in is the setting alone. They are compared on the
         first repeat, and the best setting is then trained on the others. Where the user stops, what was complete is
         kept. A rival is begun only where the budget is thought to suffice, by how long the first training took.
         """
-        if not self.challenges and not self.other and self.repeats == (trial.plan.repeats or 1):
+        alone = not self.challenges and not self.other and self.search is None
+        if alone and self.repeats == (trial.plan.repeats or 1):
             trial, trained, _, notes = _begin(trial, on_progress, stop, budget)
-            return trial, trained, tuple(notes)
+            return Held(trial, trained, tuple(notes))
         one = trial.repeats(0, 1)
         one = replace(one, folds=replace(one.folds, words=self.divide(1).words))
         trial, trained, pace, notes = _begin(one, on_progress, stop, budget)
@@ -88,15 +107,49 @@ class Contest:
             other = rival.make()
             again = _whole(other, staged(on_progress, f"train setting {place + 2} of {len(self.challenges) + 1}"), stop)
             if again is None:
-                return trial, trained, tuple(notes)
+                return Held(trial, trained, tuple(notes))
             better, note = _compare(trial, trained, other, again, rival)
             notes.append(note)
             if better:
                 trial, trained = other, again
         if trained.interrupted:
-            return trial, trained, tuple(notes)
-        trial, trained = self._repeat(trial, trained, pace, notes, (staged(on_progress, "train repeats"), stop), budget)
-        return trial, trained, tuple(notes)
+            return Held(trial, trained, tuple(notes))
+        several, searched = Several(trial, trained), None
+        if self.search is not None:
+            per_work = pace if trial.network is one.network else _pace(trial, trained)
+            several, searched, more = self.search.hold(trial, trained, per_work, on_progress, stop, budget)
+            notes += more
+        told = staged(on_progress, "train repeats"), stop
+        if several.settings > 1:
+            several = self._further(several, pace, notes, told, budget)
+            return Held(several.trial, several.trained, tuple(notes), searched)
+        trial, trained = self._repeat(several.trial, several.trained, pace, notes, told, budget)
+        return Held(trial, trained, tuple(notes), searched)
+
+    def _further(
+        self, several: Several, pace: float, notes: list[Note], told: tuple[Listener, Stop], budget: Budget
+    ) -> Several:
+        """Train further repeats of the best of several settings, where more are wanted than there are settings, or
+        where they may learn otherwise."""
+        own, wanted = several.trial, self.repeats - several.settings
+        mixed = self.other is not None and own.folds.kind != "none" and self.other(own, False) is not None
+        wanted = max(wanted, int(mixed))
+        one = work_of(own) / several.settings * pace
+        count = wanted if budget is ENDLESS else min(wanted, int(max(0.0, budget.left) / 1.1 / one))
+        if count < wanted:
+            notes.append(_no_time(f"{wanted} more repeats", wanted * one, budget))
+        if count < 1:
+            return several
+        plan = own.plan.model_copy(update={"repeats": 1 + count})
+        every = replace(own, plan=plan, folds=self.divide(1 + count)).relearnt()
+        other = self.other(every, False) if mixed and self.other else None
+        rest = _whole((other or every).repeats(1), *told)
+        if rest is None:
+            return several
+        further = several.with_repeats(other or every, rest)
+        if other is not None and not 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
+            return several
+        return further
 
     def _repeat(
         self,
@@ -132,6 +185,11 @@ class Contest:
                 return better, whole
         rest = _whole(every.repeats(1), *told)
         return (trial, trained) if rest is None else (every, trained.joined(rest))
+
+
+def _pace(trial: Trial, trained: Trained) -> float:
+    """Return the seconds that a unit of a trial's work took."""
+    return trained.seconds / max(work_of(trial), 1.0)
 
 
 def work_of(trial: Trial) -> float:
@@ -174,12 +232,12 @@ def _no_time(name: str, seconds: float, budget: Budget) -> Note:
     return Note(topic="budget", text=f"no time for {name}: {lasts}")
 
 
-def _compared(trial: Trial, trained: Trained) -> float:
-    """Return the error out of fold of the second repeat over that of the first."""
+def _compared(trial: Trial, trained: Trained, place: int = 1) -> float:
+    """Return the error out of fold of a repeat, by default the second, over that of the first."""
     target = trial.examined.target
     rows, predicted_RNC = unseen_predictions(trial, trained)
     name = metrics_for(target.schema, trial.plan.metric)[0]
-    first, second = (metric(name, target.values[rows], predicted_RNC[r]) for r in (0, 1))
+    first, second = (metric(name, target.values[rows], predicted_RNC[r]) for r in (0, place))
     return (1 - second) / max(1 - first, 1e-12) if GREATER_IS_BETTER[name] else second / max(first, 1e-300)
 
 

@@ -14,7 +14,7 @@ from danlu.core.explained import Explained, LayerState, Spread, WorstRow
 from danlu.core.records import ColumnSchema
 from danlu.data.columns import Column
 from danlu.explanation.failures import slices, worst
-from danlu.explanation.layer_states import layer_states
+from danlu.explanation.layer_states import layer_courses, layer_states
 from danlu.judging.scores import decided
 from danlu.networks import to_torch
 from danlu.networks.export import MemberModule
@@ -33,7 +33,8 @@ LEVELS = 12
 MOST_SPREADS = 500
 WORST = 20
 WORST_COLUMNS = 8
-LAYER_ROWS = 256
+LAYER_ROWS, LAYER_IMAGES = 256, 64
+"""Rows, or images, on which layers are looked at."""
 
 
 def explain(trial: Trial, trained: Trained, shipped: Shipped, judged: Judged) -> tuple[Explained, Arrays]:
@@ -47,16 +48,19 @@ def explain(trial: Trial, trained: Trained, shipped: Shipped, judged: Judged) ->
     found: dict[str, Any] = {"spreads": _spreads(trial), "target": _target_spreads(trial)}
     arrays: Arrays = {}
     table = trial.examined.schema.image is None
-    if table and asked is not None and not trained.interrupted:
+    thorough = trial.plan.explain
+    if thorough and table and asked is not None and not trained.interrupted:
         decision = judged.settled.decision
         weights = None if decision is None else np.array(decision.weights)
         with torch.no_grad():
             found["importance"], found["dependence"], arrays = drivers(asked, budget(trial, trained), weights)
         cost["drivers"] = time.perf_counter() - clock
-    if table and len(judged.rows_N):
+    if thorough and table and len(judged.rows_N):
         found |= _failures(trial, judged, found.get("importance"))
-    if not trained.interrupted:
-        found["layers"], found["layer_rows"] = _layers(trial, trained)
+    if thorough and not trained.interrupted:
+        begun = time.perf_counter()
+        found |= _layers(trial, trained)
+        cost["layers"] = time.perf_counter() - begun
     found["memory"] = peak_memory(trial.matrices.x_NF.device)
     cost["total"] = time.perf_counter() - clock
     return Explained(**found, cost=cost), arrays
@@ -211,20 +215,36 @@ def _cell(value: Any, schema: ColumnSchema) -> str:
 # What is inside
 
 
-def _layers(trial: Trial, trained: Trained) -> tuple[tuple[LayerState, ...], int]:
-    """Look at the first network that can be used, on some of the rows that it learnt from."""
+def _layers(trial: Trial, trained: Trained) -> dict[str, Any]:
+    """Look at the first network that can be used, on some of the rows that it learnt from, at its end and over time."""
     member = next((m for m in trained.members if m.usable), None)
-    if member is None or isinstance(trial.network, ModuleNetwork):
-        return (), 0
+    if member is None:
+        return {}
     learnt = trial.fitted()[0][member.fold]
-    rows = torch.from_numpy(learnt[np.linspace(0, len(learnt) - 1, min(LAYER_ROWS, len(learnt))).round().astype(int)])
-    index = [member.index]
-    weights_MP, state_MS = trained.weights_MP[index].cpu(), trained.state_MS[index].cpu()
-    whole = to_torch(trial.network, trial.preparation.to("cpu"), weights_MP, state_MS, [member.fold])
-    matrices, loss = trial.matrices, trial.plan.loss or "mse"
+    most = LAYER_ROWS if trial.examined.schema.image is None else LAYER_IMAGES
+    rows = torch.from_numpy(learnt[np.linspace(0, len(learnt) - 1, min(most, len(learnt))).round().astype(int)])
+    preparation, matrices, loss = trial.preparation.to("cpu"), trial.matrices, trial.plan.loss or "mse"
     x_NF, codes_NQ, y = (each[rows.to(each.device)].cpu() for each in (matrices.x_NF, matrices.codes_NQ, matrices.y))
     if make_loss(loss).scaled:
-        y = trial.preparation.to("cpu").pick([member.fold]).scaled(y.reshape(1, len(rows), -1))[0]
-    only = whole.members[0]
-    assert isinstance(only, MemberModule)
-    return layer_states(only, x_NF, codes_NQ, y, loss), len(rows)
+        y = preparation.pick([member.fold]).scaled(y.reshape(1, len(rows), -1))[0]
+
+    def look(weights_P: torch.Tensor, state_S: torch.Tensor) -> tuple[LayerState, ...]:
+        whole = to_torch(trial.network, preparation, weights_P[None], state_S[None], [member.fold])
+        only = whole.members[0]
+        assert isinstance(only, MemberModule)
+        return layer_states(only, x_NF, codes_NQ, y, loss)
+
+    try:
+        end = look(trained.weights_MP[member.index].cpu(), trained.state_MS[member.index].cpu())
+        kept = [each for each in trained.snapshots if each.epoch < member.epochs] if member.index == 0 else []
+        looks = [look(each.weights_P, each.state_S) for each in kept]
+    except Exception:
+        if not isinstance(trial.network, ModuleNetwork):
+            raise
+        return {}  # a class of the user's that cannot run alone, or a loss on it
+    epochs = [each.epoch for each in kept]
+    if member.best_epoch == member.epochs:  # else these are the weights of an earlier epoch
+        epochs, looks = [*epochs, member.epochs], [*looks, end]
+    courses = layer_courses(looks) if len(looks) > 2 else ()
+    whole = {"layers": end, "layer_rows": len(rows)}
+    return whole | {"layer_epochs": tuple(epochs) if courses else (), "layer_courses": courses}

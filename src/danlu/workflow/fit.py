@@ -10,16 +10,19 @@ from typing import Any
 
 from danlu._version import __version__
 from danlu.core import devices
+from danlu.core.addresses import POSTGRESQL, is_address, without_passwords
 from danlu.core.errors import DanluError, DataError, PlanError, nearest
 from danlu.core.launch import launched
 from danlu.core.paths import model_name
 from danlu.core.plan import Plan, make_plan
 from danlu.core.records import Note, Progress, Run, Schema, TargetSchema
+from danlu.core.searched import Searched
 from danlu.data import Examined, divide
 from danlu.data.images import NAMED_SETS, is_images
 from danlu.features import layout
 from danlu.judging import metrics_for
 from danlu.judging.metrics import curve_metric
+from danlu.judging.optimism import corrected
 from danlu.networks import Network
 from danlu.networks.build import describe, make_network
 from danlu.networks.custom import Custom, find
@@ -37,12 +40,15 @@ from danlu.workflow.interrupt import stoppable
 from danlu.workflow.judge import Judged, Tested, judge, judge_test
 from danlu.workflow.learning_curve import learning_curve
 from danlu.workflow.material import gather
+from danlu.workflow.metrics import take_metrics, watched_by
 from danlu.workflow.model import Model
 from danlu.workflow.own import own_notes, take_class, take_loss, with_dropout
+from danlu.workflow.own_scores import with_own
 from danlu.workflow.sizes import sizes
 from danlu.workflow.stages import announced, staged
 from danlu.workflow.sure import Sure, how_sure
 from danlu.workflow.training import Listener, Shipped, Stop, Trial
+from danlu.workflow.tuning import check_search
 
 
 class Clock:
@@ -75,8 +81,8 @@ def fit(
     """Train and judge networks on a table, and return a model that predicts.
 
     Arguments:
-        data: a path (.csv, .tsv, .parquet, .xlsx, also .gz), a data frame of any library, an Arrow table, a
-            NumPy array, or a dict of columns.
+        data: a path (.csv, .tsv, .parquet, .xlsx, .jsonl, .feather, .sqlite and more), the address of a database, a
+            data frame of any library, an Arrow table, a NumPy array, or a dict of columns.
         target: the column to predict, or several; a name or a number from 1.
         plan: settings as a `danlu.Plan`; keyword settings are added to it.
         name: of the model; by default that of the file.
@@ -86,7 +92,9 @@ def fit(
         given: what only a caller in Python can give: a division of the rows.
         settings: fields of `danlu.Plan`, e.g. `folds=10, hidden=(256, 128)`; `net` may be a class or function of your
             own, which is called with the numbers of inputs and outputs and returns a `torch.nn.Module`; `loss` may
-            be a function of outputs and scaled targets `[B, C]` (or classes `[B]`) that gives a number for each row.
+            be a function of outputs and scaled targets `[B, C]` (or classes `[B]`) that gives a number for each row;
+            `metric` (scored beside those by name) and `stop_on` may be functions of y_true and y_pred, or scorers made
+            by `sklearn.metrics.make_scorer`.
 
     Raises:
         PlanError: settings out of range, or against each other.
@@ -99,12 +107,14 @@ def fit(
     (2,)
     """
     custom, settings = take_class(settings)
-    given, settings = take_loss(settings, given)
+    given, settings = take_metrics(*take_loss(settings, given))
     plan = _plan(plan, data, target, test, settings)
-    called = model_name(data) if isinstance(data, str | Path) else "model"
+    called = model_name(data, plan.table) if isinstance(data, str | Path) else "model"
     with devices.arithmetic(plan.threads), nullcontext(stop) if stop else stoppable() as stopped, agreed():
+        check_search(plan)
         custom = custom or find(plan.net)
         tested = plan.test if test is None else test
+        plan = without_passwords(plan)
         return _walk(data, tested, plan, name or called, on_progress, stopped, custom, given)
 
 
@@ -115,7 +125,7 @@ def _walk(
     clock, budget = Clock(), given.budget(plan.budget)
     say = on_progress or (lambda _: None)
     say(Progress(stage="reading"))
-    material = gather(data, plan, test, given.schema)
+    material = gather(data, plan, test, given)
     clock.lap("read")
 
     examined, schema = material.examined, material.examined.schema
@@ -128,13 +138,13 @@ def _walk(
     clock.lap("prepare")
 
     contest = contest_of(plan, trial, facts, schema, goes_on=given.start is not None)
-    trial, trained, setting = contest.hold(trial, on_progress, stop, budget)
+    trial, trained, setting, searched = contest.hold(trial, on_progress, stop, budget).parts
     shipped = trial.ship(trained, staged(on_progress, "refit"), stop)
     cut_short = bool(resolved.refit) and not shipped.refitted
     clock.lap("train")
 
     say(Progress(stage="judging"))
-    judged, tested, sure, scored = _judged(trial, trained, shipped)
+    judged, tested, sure, scored = _judged(trial, trained, shipped, searched)
     pictures = images_shown(trial, shipped, judged, tested) | tested.arrays(trial.test_target, judged)
     clock.lap("judge")
     explained, drawn = explain(trial, trained, shipped, judged)
@@ -174,16 +184,21 @@ def _walk(
     return Model(run, tensors, arrays, custom, trial.ended(trained))
 
 
-def _judged(trial: Trial, trained: Trained, shipped: Shipped) -> tuple[Judged, Tested, Sure, dict[str, Any]]:
+def _judged(
+    trial: Trial, trained: Trained, shipped: Shipped, searched: Searched | None
+) -> tuple[Judged, Tested, Sure, dict[str, Any]]:
     """Judge, and return what was predicted, how sure it is, and what of it stands in the run's record."""
     judged = judge(trial, trained, len(shipped.indices))
     tested = judge_test(trial, shipped, judged.settled)
     sure = how_sure(trial, shipped, judged, tested)
     lines, test_lines = fold_baselines(trial), tested_baselines(trial)
     checks = check(trial, trained, judged, tested.scores)
+    scores, test = with_own(trial, judged, tested)
     record = {
-        "scores": judged.scores | sure.scores,
-        "test": tested.scores | sure.test,
+        "scores": corrected(scores, searched) | sure.scores,
+        "searched": searched,
+        "test": test | sure.test,
+        "watched_by": watched_by(trial.plan, trial.given),
         "calibration": judged.settled.calibration,
         "decision": judged.settled.decision,
         "baselines": lines,
@@ -230,14 +245,25 @@ def _plan(plan: Plan | None, data: Any, target: Any, test: Any, settings: dict[s
     plan = make_plan(**(given | settings))
     if not plan.target and not is_images(data, images=plan.images):
         raise _no_target(data)
-    if not launched().alone and "-" in (plan.data, plan.test):
-        raise PlanError("several processes must read a table from a file", "got standard input", "Save it to a file.")
+    if not launched().alone and (other := _unshared(plan.data) or _unshared(plan.test)):
+        raise PlanError("several processes must read a table from a file", f"got {other}", "Save it to a file.")
     return plan
+
+
+def _unshared(source: str | None) -> str:
+    """Return what a table comes from that each of several processes may see differently; nothing for a file.
+
+    >>> _unshared("postgresql://db.example/houses"), _unshared("-"), _unshared("houses.db")
+    ('a database server', 'standard input', '')
+    """
+    if source is not None and source.lower().startswith(POSTGRESQL):
+        return "a database server"
+    return "standard input" if source == "-" else ""
 
 
 def _no_target(data: Any) -> DanluError:
     """Return the error that nothing says what to predict, or that there is nothing of that name."""
-    if isinstance(data, str | Path) and str(data) != "-" and not Path(data).exists():
+    if isinstance(data, str | Path) and str(data) != "-" and not is_address(data) and not Path(data).exists():
         return DataError(
             f"{data} must be a table or images", "there is no such file or folder", nearest(str(data), NAMED_SETS)
         )

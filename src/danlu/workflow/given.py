@@ -10,6 +10,7 @@ import numpy as np
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan
 from danlu.core.records import NetworkSpec, Schema
+from danlu.judging.functions import OwnMetric
 from danlu.networks import Preparation
 from danlu.population import Begun
 from danlu.population.own_loss import Function
@@ -20,12 +21,13 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 FREE = (
     *("epochs", "lr", "momentum", "weight_decay", "l1", "clip", "batch_size", "early_stopping", "patience"),
-    *("judge_every", "class_weight", "device", "threads"),
+    *("stop_on", "judge_every", "class_weight", "device", "threads", "explain"),
 )
 """Settings that may change where training goes on."""
 FIXED = (
     *("net", "hidden", "activation", "batch_norm", "layer_norm", "bins", "neighbours", "copies", "dropout", "scale"),
     *("scale_target", "loss", "optimizer", "schedule", "dtype", "repeats", "metric"),
+    *("conv", "kernel", "padding", "pool", "residual", "augment"),
 )
 """Settings that must stay as they were; others are taken as they were."""
 
@@ -70,6 +72,9 @@ class Given:
         start: where to go on from.
         loss: a function in the place of the plan's loss: of outputs `[B, C]` and scaled targets `[B, C]`, or classes
             `[B]`, it gives a loss for each row.
+        weight_N: what each image counts: they have no column for it.
+        metric: a function that is scored beside the metrics by name.
+        stop_on: one that early stopping watches in the place of the loss.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -78,6 +83,9 @@ class Given:
     keep: bool = False
     start: Start | None = None
     loss: Function | None = None
+    weight_N: np.ndarray | None = None
+    metric: OwnMetric | None = None
+    stop_on: OwnMetric | None = None
 
     def budget(self, seconds: float | None) -> Budget:
         """Return the budget of a fit that begins now, or that began with its process."""

@@ -34,7 +34,7 @@ MOST_ROWS = 32
 CONV_ROWS, CONV_MOST = 2, 3
 """The same of convolutions, and how many entries of a parameter are moved one by one: a pass takes 1,000 times as long
 as that of a table's network, and the residual network has 34 parameters. So it is a minute, and not an hour."""
-_READING = tuple(field.name for field in fields(ReadOptions))
+_READING = tuple(field.name for field in fields(ReadOptions) if field.name != "inherited")
 OUTPUTS = 3
 """What a class that must be told its outputs is called with, where nothing else tells."""
 
@@ -169,7 +169,11 @@ def _refuse(why: str, **given: Any) -> None:
 
 def _options(fitted: Plan, settings: dict[str, Any]) -> ReadOptions:
     """Return how to read a table for a model: as the one learnt from, but for what was given now."""
-    return ReadOptions.from_plan(make_plan(**({name: getattr(fitted, name) for name in _READING} | settings)))
+    before = {name: getattr(fitted, name) for name in _READING}
+    own = not settings.keys().isdisjoint(("query", "table"))
+    if own:  # either replaces the other
+        before |= {"query": None, "table": None}
+    return ReadOptions.from_plan(make_plan(**(before | settings)), inherited=not own)
 
 
 def _random(shape: tuple[int, ...], x: Any, seed: int) -> Tensor:

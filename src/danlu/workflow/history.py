@@ -47,7 +47,7 @@ def _curves(run: Run, arrays: Arrays) -> Iterator[tuple[str, str, np.ndarray, np
         "loss_EM": (loss, "train"),
         "accuracy_EM": ("accuracy", "train"),
         "judged_JM": (judged, "judged"),
-        "watched_JM": (loss, "watched"),
+        "watched_JM": (run.watched_by or loss, "watched"),
         "test_JM": (judged, "test"),
         "lr_E": ("lr", "train"),
     }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from danlu.core.addresses import masked
 from danlu.core.errors import DataError, PlanError
 from danlu.core.plan import Plan
 from danlu.core.records import Note, Rows, Schema
 from danlu.data import Examined, ReadOptions, Target, conform, examine, examine_again, read
+from danlu.data.database import is_database
 from danlu.data.images import (
     ImageOptions,
     conform_images,
@@ -21,7 +23,9 @@ from danlu.data.images import (
     is_images,
     read_images,
 )
+from danlu.data.traps import find_traps
 from danlu.features import Encoded, encode
+from danlu.workflow.given import NOTHING, Given
 from danlu.workflow.weighting import check_target
 
 
@@ -43,10 +47,10 @@ class Material:
         return self.examined.rows.model_copy(update={"test": test})
 
 
-def gather(source: Any, plan: Plan, test: Any = None, schema: Schema | None = None) -> Material:
+def gather(source: Any, plan: Plan, test: Any = None, given: Given = NOTHING) -> Material:
     """Read, check and encode what to learn from, and what to test on where there is that.
 
-    With a schema a table becomes what it says, as others before: training goes on.
+    With a schema given, rows become what it says, as others before: training goes on.
 
     Raises:
         PlanError: the test part is to be watched, and there is none; metric or class weights do not fit the target.
@@ -54,7 +58,7 @@ def gather(source: Any, plan: Plan, test: Any = None, schema: Schema | None = No
         SchemaError: what to test on does not fit the other.
     """
     images = is_images(source, images=plan.images)
-    material = _images(source, plan, test) if images else _table(source, plan, test, schema)
+    material = _images(source, plan, test, given) if images else _table(source, plan, test, given.schema)
     if plan.watch_test and material.test is None:
         raise PlanError("`watch_test` needs a test table", "got none", "Give `test` too.")
     check_target(material.examined, plan)
@@ -62,18 +66,22 @@ def gather(source: Any, plan: Plan, test: Any = None, schema: Schema | None = No
 
 
 def _table(source: Any, plan: Plan, test: Any, schema: Schema | None) -> Material:
-    options = ReadOptions.from_plan(plan)
+    # A query is for what is a database of the two tables, or for both.
+    options = ReadOptions.from_plan(plan, inherited=is_database(test))
     raw = read(source, options)
     examined = examine(raw, plan) if schema is None else examine_again(raw, plan, schema)
+    examined = replace(examined, traps=find_traps(examined, plan))
     encoded = encode(examined.table, examined.schema, plan.dtype)
     notes = [*raw.notes, *examined.notes]
     if test is None:
         return Material(raw.source, examined, encoded, None, None, tuple(notes))
     if _same_file(source, test):
         raise DataError(
-            "`test` must be another table than the one learnt from", f"got {test} twice", "Leave it out: folds judge."
+            "`test` must be another table than the one learnt from",
+            f"got {masked(str(test))} twice",
+            "Leave it out: folds judge.",
         )
-    conformed = conform(read(test, options), examined.schema, with_target=True)
+    conformed = conform(read(test, replace(options, inherited=True)), examined.schema, with_target=True)
     if conformed.target is None or not len(conformed.kept):
         raise DataError("the test table must have rows with a target", "got none", "Give one with known targets.")
     notes += [Note(topic=f"test: {note.topic}", text=note.text) for note in conformed.warnings]
@@ -81,11 +89,11 @@ def _table(source: Any, plan: Plan, test: Any, schema: Schema | None) -> Materia
     return Material(raw.source, examined, encoded, encoded_test, conformed.target, tuple(notes))
 
 
-def _images(source: Any, plan: Plan, test: Any) -> Material:
+def _images(source: Any, plan: Plan, test: Any, given: Given) -> Material:
     options = ImageOptions(images=plan.images, task=plan.task)
     target = plan.target or None
     images = read_images(source, target=target, resize=plan.resize, colour=plan.colour, options=options)
-    examined = examine_images(images, plan)
+    examined = examine_images(images, plan, given.schema, given.weight_N)
     encoded, notes = encode(examined.table, examined.schema), (*image_notes(images), *examined.notes)
     form = examined.schema.image
     assert form is not None

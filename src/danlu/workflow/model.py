@@ -11,6 +11,7 @@ import torch
 
 from danlu.artifact import Loaded, Predictions, Predictor, save
 from danlu.artifact import load as read_artifact
+from danlu.core.errors import PlanError
 from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
 from danlu.data.images import ImageOptions, ImageSet, conform_images
@@ -171,7 +172,7 @@ class Model:
         if image is not None:
             ways = ImageOptions(images=plan.images, labelled=labelled)
             return conform_images(data, image, target=plan.target or None, options=ways)
-        return read(data, options or ReadOptions.from_plan(self.run.plan))
+        return read(data, options or ReadOptions.from_plan(self.run.plan, inherited=True))
 
     def report(self, path: str | Path | None = None, *, force: bool = True) -> Path:
         """Write the page that shows why the model is as good as it is, and return its path.
@@ -192,6 +193,31 @@ class Model:
         from danlu.workflow.history import history  # noqa: PLC0415  only who asks needs it
 
         return history(self.run, self.arrays)
+
+    def importance(self) -> dict[str, list[Any]]:
+        """Return what each column is worth, the most important first: `pandas.DataFrame(model.importance())`.
+
+        `importance` is by how much `metric` gets worse when the cells of the column are exchanged between rows that the
+        networks had not learnt from (out of fold, or the test table), `low` and `high` its 95% interval over rows.
+
+        Raises:
+            PlanError: it was not taken: no row was judged, training was cut off, or these are images.
+        """
+        found = self.run.explained.importance
+        if found is None:
+            fact = "these are images" if self.run.table.image is not None else "this model was fitted without"
+            raise PlanError(
+                "importance of columns needs judged rows, and a fit that explains itself",
+                fact,
+                "Fit a table with folds=5, or `test`, and explain=True.",
+            )
+        return {
+            "column": [each.column for each in found.columns],
+            "importance": [each.value for each in found.columns],
+            "low": [each.low for each in found.columns],
+            "high": [each.high for each in found.columns],
+            "metric": [found.metric] * len(found.columns),
+        }
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model to a folder that holds data only, whole or not at all, and return its path.

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from danlu.core.errors import DataError, PlanError
-from danlu.core.plan import Plan, make_plan, split_names
+from danlu.core.parsing import split_names
+from danlu.core.plan import Plan, make_plan
 from danlu.report.figures import Figure
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from danlu.core.errors import DataError
-from danlu.core.plan import Plan, split_setting
+from danlu.core.parsing import split_setting
+from danlu.core.plan import Plan
 from danlu.core.records import Note
 from danlu.data import Examined, Folds
 from danlu.data.growing import growing

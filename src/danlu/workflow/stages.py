@@ -28,6 +28,7 @@ def announced(trial: Trial, material: Material, name: str, say: Callable[[Progre
         parameters=trial.network.count,
         epochs=plan.epochs or 0,
         metric=curve_metric(schema.target, plan.metric),
+        traps=tuple(f"{trap.fault.rstrip('.')}: {trap.evidence}. {trap.cure}" for trap in material.examined.traps),
     )
     say(Progress(stage="preparing", about=about))
     return trial

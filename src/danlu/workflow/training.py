@@ -19,8 +19,10 @@ from danlu.networks import Network, Preparation
 from danlu.networks.preparation import as_tensor
 from danlu.population import Begun, Matrices, Members, Rows, Shelf, Trained, choose_precision, train_spread
 from danlu.population.losses import make_loss
+from danlu.population.stopping import StopOn
 from danlu.workflow.given import NOTHING, Given, Start
 from danlu.workflow.material import Material, stack
+from danlu.workflow.metrics import check_metrics, watch
 from danlu.workflow.own import loss_of
 from danlu.workflow.weighting import class_weights
 
@@ -72,6 +74,7 @@ class Trial:
         if plan.precision is None and plan.dtype == "float32":
             plan = plan.model_copy(update={"precision": choose_precision(network.spec, device)})
         test, examined = material.test, material.examined
+        check_metrics(given, plan, examined)
         truth = examined.target.values
         weight = examined.special.get("weight")
         dtype = torch.float64 if plan.dtype == "float64" else torch.float32
@@ -155,6 +158,11 @@ class Trial:
         ]
         return tuple(fit for fit, _ in parts), tuple(watch for _, watch in parts)
 
+    @property
+    def stop_on(self) -> StopOn | None:
+        """The metric that early stopping watches; None: the loss."""
+        return watch(self.plan, self.given, self.examined, self.network.spec)
+
     def train(self, on_progress: Listener, stop: Stop) -> Trained:
         """Train one member a fold.
 
@@ -169,6 +177,7 @@ class Trial:
             watched=watch_rows,
             test=self.test_rows if self.plan.watch_test else None,
             before=self.before,
+            stop_on=self.stop_on,
         )
         device, dtype = self.matrices.x_NF.device, self.dtype
         repeat, before = self.folds.repeat, self.before

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from danlu.core.errors import PlanError
-from danlu.core.plan import SCHEDULES, make_plan
+from danlu.core.parsing import SCHEDULES
+from danlu.core.plan import make_plan
 from danlu.explanation.pictures.schedules import MOST_STEPS, rates
 
 

@@ -1,0 +1,187 @@
+"""The study: every training of a search as a record in SQLite, so that a killed search goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from danlu.core.errors import DataError
+from danlu.search.space import Setting
+
+VERSION = 1
+TABLES = """
+create table if not exists searches (
+    key text primary key, created text not null, data text not null, metric text not null, greater integer not null,
+    plan text not null, space text not null, found text
+);
+create table if not exists trainings (
+    base text not null, search text not null references searches (key), data text not null,
+    setting text not null, folds integer not null, how text not null,
+    error real, epochs integer not null, seconds real not null, at text not null, predicted blob,
+    primary key (base, setting, folds)
+);
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A training that stands in a study; `error` is the metric, or 1 less the metric: the lower the better."""
+
+    error: float
+    seconds: float
+    predicted_NC: np.ndarray | None
+    """Of all rows of the table, out of fold; NaN of those not judged. None where they are too many to be kept."""
+
+
+@dataclass
+class Study:
+    """The trainings of one search; kept in a file where there is one.
+
+    Arguments:
+        file: the SQLite file; None: in memory alone.
+        base: what tells its trainings: data, plan, folds and the setting that the search begins with.
+        key: what tells the search: these, its space and its size.
+        data: what tells its data.
+    """
+
+    file: Path | None
+    base: str
+    key: str
+    data: str
+    known: dict[tuple[str, int], Known] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls, file: Path | None, base: str, key: str, data: str, about: Mapping[str, str], metric: str, *, greater: bool
+    ) -> Study:
+        """Return the study of a search, with what earlier processes and other searches trained alike.
+
+        Raises:
+            DataError: the file is no study, or cannot be written.
+        """
+        study = cls(file, base, key, data)
+        if file is None:
+            return study
+        with connected(file) as connection:
+            connection.executescript(TABLES)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            row = (key, now, data, metric, greater, about["plan"], about["space"])
+            connection.execute("insert or ignore into searches values (?, ?, ?, ?, ?, ?, ?, null)", row)
+            asked = "select setting, folds, error, seconds, predicted from trainings where base = ?"
+            for setting, folds, error, seconds, predicted in connection.execute(asked, (base,)):
+                known = Known(np.inf if error is None else error, seconds, _array(predicted))
+                study.known[setting, folds] = known
+        return study
+
+    def find(self, setting: Setting, folds: int) -> Known | None:
+        """Return a training that was done before."""
+        return self.known.get((written(setting), folds))
+
+    def add(self, setting: Setting, folds: int, known: Known, how: str, epochs: int) -> None:
+        """Keep what a setting gave on the first so many folds."""
+        name = written(setting)
+        self.known[name, folds] = known
+        if self.file is None:
+            return
+        kept = None if known.predicted_NC is None else _bytes(known.predicted_NC)
+        error = known.error if np.isfinite(known.error) else None
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = (self.base, self.key, self.data, name, folds, how, error, epochs, known.seconds, now, kept)
+        with connected(self.file) as connection:
+            connection.execute("insert or replace into trainings values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def earlier(self, most: int) -> list[dict[str, Any]]:
+        """Return the best settings of other searches on the same data, the best first."""
+        if self.file is None:
+            return []
+        best = (
+            "select setting, min(error) from trainings where search <> ? and data = ? and error is not null "
+            "and folds = (select max(folds) from trainings as each_ where each_.base = trainings.base) "
+            "group by setting order by 2 limit ?"
+        )
+        with connected(self.file) as connection:
+            return [read_setting(text) for text, _ in connection.execute(best, (self.key, self.data, most))]
+
+    def found(self, searched: str) -> None:
+        """Keep what the search found, as JSON; of settings that were trained on some folds the predictions go."""
+        if self.file is None:
+            return
+        with connected(self.file) as connection:
+            connection.execute("update searches set found = ? where key = ?", (searched, self.key))
+            last = "(select max(folds) from trainings where search = ?)"
+            done = f"update trainings set predicted = null where search = ? and folds < {last}"
+            connection.execute(done, (self.key, self.key))
+
+
+@contextmanager
+def connected(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open a study for one transaction: all of it is written, or nothing.
+
+    Raises:
+        DataError: the file is no study, or cannot be written.
+    """
+    try:
+        connection = sqlite3.connect(file, timeout=30)
+        try:
+            version = connection.execute("pragma user_version").fetchone()[0]
+            tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+            if version not in (0, VERSION) or (version == 0 and tables - {"searches", "trainings"}):
+                raise DataError(f"{file} must be a study", "it is another SQLite file", "Name another with --study.")
+            connection.execute("pragma journal_mode = wal")
+            with connection:
+                yield connection
+                connection.execute(f"pragma user_version = {VERSION}")
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise DataError(
+            f"{file} must be a study that can be written", str(error), "Name another with --study."
+        ) from None
+
+
+def read_study(file: Path) -> list[dict[str, Any]]:
+    """Return the searches of a study, the newest first: their rows by name, `trainings` among them.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not file.is_file():
+        raise DataError(f"{file} must be a study", "there is no such file", "Fits with --search write NAME.study.")
+    with connected(file) as connection:
+        connection.executescript(TABLES)
+        connection.row_factory = sqlite3.Row
+        searches = [dict(row) for row in connection.execute("select * from searches order by created desc, rowid desc")]
+        for search in searches:
+            asked = "select setting, folds, how, error, epochs, seconds, at from trainings where search = ? order by at"
+            rows = connection.execute(asked, (search["key"],))
+            search["trainings"] = [dict(row) | {"setting": json.loads(row["setting"])} for row in rows]
+    return searches
+
+
+def written(setting: Setting) -> str:
+    """Return a setting as it stands in the study."""
+    return json.dumps(dict(setting), sort_keys=True)
+
+
+def read_setting(text: str) -> dict[str, Any]:
+    """Return a setting from the study: lists become tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+
+
+def _bytes(values_NC: np.ndarray) -> bytes:
+    return np.asarray(values_NC.shape, np.int64).tobytes() + values_NC.astype(np.float64).tobytes()
+
+
+def _array(kept: bytes | None) -> np.ndarray | None:
+    if kept is None:
+        return None
+    rows, columns = np.frombuffer(kept[:16], np.int64)
+    return np.frombuffer(kept[16:], np.float64).reshape(rows, columns).copy()

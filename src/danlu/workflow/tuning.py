@@ -1,0 +1,397 @@
+"""A search: many settings side by side on the folds of the first repeat, and the best of them in the end."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from danlu.core.plan import Plan
+from danlu.core.records import Note, Progress, Schema
+from danlu.core.searched import Attempt, Rung, RungScore, Searched
+from danlu.judging import GREATER_IS_BETTER, metrics_for
+from danlu.judging.metrics import curve_metric
+from danlu.judging.optimism import optimism
+from danlu.population import Shelves, Trained
+from danlu.search import Facts
+from danlu.search.halving import AUTO, Step, batches, default_space, likely, rungs, settings_for, trainings
+from danlu.search.learnt import importance
+from danlu.search.propose import propose
+from danlu.search.space import Space
+from danlu.search.study import Known, Study, connected
+from danlu.workflow.budget import ENDLESS, Budget
+from danlu.workflow.rungs import Course, error_of, train_folds, trial_of
+from danlu.workflow.several import Several, blend
+from danlu.workflow.stages import staged
+from danlu.workflow.training import Listener, Stop, Trial
+
+STUDIED = 8 << 20
+"""Bytes of predictions that the study keeps of one training; those of larger tables are trained again."""
+How = Literal["start", "earlier", "spread", "model"]
+PLACES = {"data", "test", "study", "search", "space", "budget", "threads", "device"}
+"""Settings that change no training."""
+SPENT = 0.75
+"""Share of the time left that a search may take where there is a budget."""
+
+
+@dataclass
+class Candidate:
+    """A setting on its way through the rungs."""
+
+    number: int
+    how: How
+    setting: dict[str, Any]
+    place_D: np.ndarray
+    course: Course
+    scores: list[RungScore] = field(default_factory=list)
+    error: float = np.inf
+    """In the last rung that it came to."""
+
+    def record(self) -> Attempt:
+        """Return what is kept of it."""
+        return Attempt(
+            number=self.number,
+            how=self.how,
+            setting=self.setting,
+            place=tuple(self.place_D.tolist()),
+            parameters=self.course.trial.network.count,
+            scores=tuple(self.scores),
+            curve=self.course.curve(),
+        )
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that was asked for.
+
+    Arguments:
+        plan: as asked: how many settings are tried, of which space, and the file of the study.
+        facts: of the table.
+        about: what tells its data and its plan from others.
+    """
+
+    plan: Plan
+    facts: Facts
+    about: dict[str, str]
+
+    def space(self, resolved: Plan) -> Space:
+        """Return what varies, around a setting."""
+        own = self.plan.space
+        return default_space(self.plan, resolved, self.facts) if own is None else Space.read(own)
+
+    def hold(
+        self, trial: Trial, trained: Trained, pace: float, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS
+    ) -> tuple[Several, Searched | None, tuple[Note, ...]]:
+        """Search around a trial that was trained, on its folds; return what is kept, and what was learnt.
+
+        Where the user stops, or no time is left, the best of what is complete is kept.
+
+        Arguments:
+            trial: of the first repeat.
+            trained: its members.
+            pace: seconds that a unit of its work took.
+            on_progress: told of the rungs.
+            stop: ends the search.
+            budget: of the whole fit.
+        """
+        own = Several(trial, trained)
+        space, clock = self.space(trial.plan), time.perf_counter()
+        settings, notes = self._settings(trial, space, pace, budget)
+        if not settings or not space.names:
+            return own, None, notes
+        if on_progress:
+            lines = (f"searching {settings} settings, {len(trial.folds.train)} folds, over", *space.words())
+            on_progress(Progress(stage="search", told=lines))
+        climb = Climb(self, space, trial, trained, on_progress, stop)
+        climb.go(rungs(settings, len(trial.folds.train), self.facts.rows))
+        kept, chosen = climb.best(own)
+        searched = climb.record(chosen, time.perf_counter() - clock)
+        return kept, searched, (*notes, Note(topic="search", text=searched.words))
+
+    def _settings(self, trial: Trial, space: Space, pace: float, budget: Budget) -> tuple[int, tuple[Note, ...]]:
+        """Return how many settings are tried: those asked for, or those that there is time for."""
+        asked = self.plan.search if isinstance(self.plan.search, int) else None
+        if budget is ENDLESS:
+            return asked or AUTO, ()
+        whole = pace * rows_of(trial) * likely(space, trial.plan)
+        shape = len(trial.folds.train), self.facts.rows
+        count = settings_for(SPENT * budget.left / max(whole, 1e-9), *shape)
+        if asked is None or count >= asked:
+            return asked or count, ()
+        lasts = f"{asked} would take about {trainings(asked, *shape) * whole:.3g} s"
+        text = f"{count} settings, {lasts}" if count else f"no time for a search: {lasts}"
+        return count, (Note(topic="budget", text=text),)
+
+
+class Climb:
+    """A search on its way: candidates, rung after rung.
+
+    Arguments:
+        search: what was asked.
+        space: what varies.
+        trial: that it begins with.
+        trained: its members.
+        on_progress: told of the rungs.
+        stop: ends it.
+    """
+
+    def __init__(
+        self, search: Search, space: Space, trial: Trial, trained: Trained, on_progress: Listener, stop: Stop
+    ) -> None:
+        self.search, self.space, self.trial, self.on_progress, self.stop = search, space, trial, on_progress, stop
+        target = trial.examined.target.schema
+        named = trial.plan.metric is not None or target.task == "regression"
+        self.metric = metrics_for(target, trial.plan.metric)[0] if named else "log-loss"
+        self.curves = curve_metric(target, trial.plan.metric)
+        self.shelves: Shelves = Shelves(trial.matrices, trial.preparation)
+        self.study = self._opened()
+        own = {name: getattr(trial.plan, name) for name in space.names}
+        start = Course.begin(trial)
+        start.take((0, len(trial.folds.train)), trained)
+        self.start = Candidate(0, "start", own, space.place(own), start)
+        self.rows = np.flatnonzero(np.isfinite(start.predicted_NC).all(axis=1))
+        self.tried: list[Candidate] = [self.start]
+        self.steps: list[Rung] = []
+        self.known = 0
+
+    def _opened(self) -> Study:
+        """Return the study of this search."""
+        search, trial, lines = self.search, self.trial, "\n".join(self.space.words())
+        resolved = trial.plan.model_dump_json(exclude={"judge_every", *PLACES})
+        base = digest(*search.about.values(), resolved, trial.network.spec.model_dump_json(), self.metric)
+        file = Path(search.plan.study) if search.plan.study else None
+        about = {"plan": search.about["plan"], "space": lines}
+        greater = GREATER_IS_BETTER[self.metric]
+        key = digest(base, lines, str(search.plan.search))
+        return Study.open(file, base, key, search.about["data"], about, self.metric, greater=greater)
+
+    def go(self, steps: Sequence[Step]) -> None:
+        """Climb as far as the user and the time allow."""
+        first, *others = steps
+        if not self._first(first):
+            return
+        for place, step in enumerate(others, 2):
+            ranked = sorted((c for c in self.tried if np.isfinite(c.error)), key=lambda c: c.error)
+            going = [c for c in ranked if c.number][: step.settings]
+            if not self._rung([self.start, *going], step.folds, f"search, rung {place} of {len(steps)}"):
+                return
+
+    def best(self, own: Several) -> tuple[Several, tuple[int, ...]]:
+        """Return what is kept: the best setting, or several of its shape where these are better together."""
+        whole = self._whole()
+        alike = [c for c in whole if self._alike(c, whole[0])]
+        chosen = blend(
+            [c.course.predicted_NC[self.rows] for c in alike],
+            lambda said_NC, rows: error_of(self.trial, self.rows[rows], said_NC, self.metric),
+            self._fold_of_rows(),
+        )
+        kept = [alike[i] for i in chosen]
+        if not all(self._trained(c) for c in kept):
+            return own, (0,)
+        return Several.of([(c.course.trial, c.course.whole()) for c in kept]), tuple(c.number for c in kept)
+
+    def record(self, chosen: tuple[int, ...], seconds: float) -> Searched:
+        """Return what was tried and learnt."""
+        found = self._optimism()
+        first = [c for c in self.tried if c.scores]
+        errors = [c.scores[0].value for c in first]
+        searched = Searched(
+            metric=self.metric,
+            greater=GREATER_IS_BETTER[self.metric],
+            space={name: p.words() for name, p in self.space.parameters.items()},
+            attempts=tuple(c.record() for c in first),
+            rungs=tuple(self.steps),
+            chosen=chosen,
+            start=self._value(self.start.course.error(self.metric, self.rows)),
+            best=self._value(self._error(self._whole()[0])),
+            optimism=found,
+            importance=importance(np.array([c.place_D for c in first]), errors, self.space.names),
+            seconds=seconds,
+            known=self.known,
+            words=self._words(chosen, found),
+        )
+        self.study.found(searched.model_dump_json())
+        return searched
+
+    def _whole(self) -> list[Candidate]:
+        """Return the settings that were trained on all folds, the best one first."""
+        done = [c for c in self.tried if c.course.folds == len(self.trial.folds.train) and not c.course.broken]
+        return sorted(done, key=self._error)
+
+    def _error(self, candidate: Candidate) -> float:
+        return candidate.course.error(self.metric, self.rows)
+
+    def _first(self, step: Step) -> bool:
+        """Train the first rung: settings of earlier searches, others spread evenly, and then what a model proposes."""
+        space, seed = self.space, self.trial.plan.seed
+        earlier = [s for s in self.study.earlier(step.settings // 4) if set(s) <= set(space.names)]
+        parts = batches(step.settings - 1)
+        for place, count in enumerate(parts, 1):
+            told = earlier[:count] if place == 1 else []
+            seen = [(c.place_D, c.error) for c in self.tried if c.scores]
+            drawn = propose(space, seen, count - len(told), seed)
+            how: How = "model" if seen else "spread"
+            new: list[tuple[How, dict[str, Any], np.ndarray]]
+            new = [(how, space.at(u.tolist()), u) for u in drawn] + [("earlier", s, space.place(s)) for s in told]
+            going = [
+                Candidate(number, how, setting, place_D, Course.begin(self._trial(setting)))
+                for number, (how, setting, place_D) in enumerate(new, len(self.tried))
+            ]
+            if not self._rung(
+                [*([self.start] if place == 1 else []), *going],
+                step.folds,
+                f"search, part {place} of {len(parts)} of rung 1",
+            ):
+                return False
+        return True
+
+    def _rung(self, going: Sequence[Candidate], folds: int, stage: str) -> bool:
+        """Train some settings up to so many folds; False where that was stopped: nothing of it is taken then."""
+        clock, own, networks = time.perf_counter(), [c for c in going if c is not self.start], 0
+        known = {c.number: error for c in own if (error := self._known(c, folds)) is not None}
+        new = [c for c in own if c.number not in known]
+        told = staged(self.on_progress, stage)
+        for part in sorted({(c.course.folds, folds) for c in new}):
+            courses = [c.course for c in new if (c.course.folds, folds) == part]
+            if not train_folds(courses, part, self.shelves, self.curves, told, self.stop):
+                return False
+            networks += len(courses) * (part[1] - part[0])
+        seconds, rows = time.perf_counter() - clock, self._rows_of(folds)
+        for candidate in going:
+            candidate.error = known.get(candidate.number, candidate.course.error(self.metric, rows))
+            candidate.scores.append(RungScore(folds=folds, value=self._value(candidate.error)))
+        for candidate in new:
+            self._study(candidate, folds, seconds / len(new))
+        self.tried += [c for c in going if c not in self.tried]
+        self.known += len(known)
+        last = self.steps.pop() if self.steps and self.steps[-1].folds == folds else None
+        before = (0, 0, 0.0) if last is None else (last.settings, last.networks, last.seconds)
+        counts = (before[0] + len(going), before[1] + networks, before[2] + seconds)
+        self.steps.append(Rung(folds=folds, settings=counts[0], networks=counts[1], seconds=counts[2]))
+        return True
+
+    def _rows_of(self, folds: int) -> np.ndarray:
+        """Return the rows that the first so many folds judge, of those that the start judged."""
+        return self.rows[self._fold_of_rows() < folds]
+
+    def _study(self, candidate: Candidate, folds: int, seconds: float) -> None:
+        """Write what a setting gave into the study."""
+        said_NC = candidate.course.predicted_NC
+        known = Known(candidate.error, seconds, said_NC if said_NC.nbytes <= STUDIED else None)
+        self.study.add(candidate.setting, folds, known, candidate.how, candidate.course.trial.plan.epochs or 1)
+
+    def _known(self, candidate: Candidate, folds: int) -> float | None:
+        """Return the error of a setting where the study has it, and take its predictions; None where it must be
+        trained."""
+        known, course = self.study.find(candidate.setting, folds), candidate.course
+        whole = folds == len(self.trial.folds.train)
+        if known is None or (whole and known.predicted_NC is None and np.isfinite(known.error)):
+            # What only the study knows of fewer folds has no predictions: all folds are trained.
+            if not self._judged(course):
+                course.parts.clear()
+            return None
+        course.parts[course.folds, folds] = None
+        course.broken = not np.isfinite(known.error)
+        if known.predicted_NC is not None:
+            course.predicted_NC = known.predicted_NC
+        return known.error
+
+    def _judged(self, course: Course) -> bool:
+        """Return whether there are predictions of all folds that are done."""
+        return bool(np.isfinite(course.predicted_NC[self._rows_of(course.folds)]).all())
+
+    def _trained(self, candidate: Candidate) -> bool:
+        """Train again, to the same bits, the folds that only the study knows of; False where that was stopped."""
+        told = staged(self.on_progress, "search, best again")
+        missing = [part for part, trained in candidate.course.parts.items() if trained is None]
+        return (
+            all(train_folds([candidate.course], part, self.shelves, self.curves, told, self.stop) for part in missing)
+            and not candidate.course.broken
+        )
+
+    def _alike(self, candidate: Candidate, best: Candidate) -> bool:
+        """Return whether networks of two settings have one architecture: a model holds those of one."""
+        specs = [each.course.trial.network.spec for each in (candidate, best)]
+        plain = [spec.model_copy(update={"dropout": 0.0, "init": "default", "init_bias": "default"}) for spec in specs]
+        return plain[0] == plain[1]
+
+    def _trial(self, setting: dict[str, Any]) -> Trial:
+        """Return the trial of a setting; it is judged about ten times, for the curves."""
+        trial = trial_of(self.trial, setting, free=self.search.plan.precision is None)
+        every = trial.plan.judge_every or max(1, (self.trial.plan.epochs or 1) // 10)
+        return replace(trial, plan=trial.plan.model_copy(update={"judge_every": every}))
+
+    def _fold_of_rows(self) -> np.ndarray:
+        """Return the fold that each judged row is in."""
+        fold_N = np.zeros(len(self.trial.examined.target.values), np.int64)
+        for fold, rows in enumerate(self.trial.folds.judged):
+            fold_N[rows] = fold
+        return fold_N[self.rows]
+
+    def _value(self, error: float) -> float | None:
+        """Return an error as the metric that it is of."""
+        if not np.isfinite(error):
+            return None
+        return 1 - error if GREATER_IS_BETTER[self.metric] else float(error)
+
+    def _optimism(self) -> dict[str, float]:
+        """Return how much the choice among the best trainings flatters each metric."""
+        target, rows = self.trial.examined.target, self.rows
+        weight = self.trial.examined.special.get("weight")
+        return optimism(
+            target.values[rows],
+            [c.course.predicted_NC[rows] for c in self._whole()],
+            metrics_for(target.schema, self.trial.plan.metric),
+            target.schema,
+            None if weight is None else weight[rows],
+            chooses=self.metric,
+            seed=self.trial.plan.seed,
+        )
+
+    def _words(self, chosen: tuple[int, ...], found: dict[str, float]) -> str:
+        """Say what came of the search."""
+        count, before, best = len(self.tried), *(self._value(self._error(c)) for c in (self.start, self._whole()[0]))
+        if chosen == (0,):
+            return f"none of {count - 1} other settings is better than the first, {self.metric} {before:,.5g}"
+        several = f"networks of {len(chosen)} of {count} settings" if len(chosen) > 1 else f"one of {count} settings"
+        return (
+            f"{several}: {self.metric} out of fold {best:,.5g} of the best one, {before:,.5g} before the search; "
+            f"choosing flatters it by about {found.get(self.metric, 0.0):.2g}, which is taken off"
+        )
+
+
+def rows_of(trial: Trial) -> float:
+    """Return how much a trial trains: rows times epochs, over all members."""
+    return float(sum(len(rows) for rows in trial.folds.train)) * (trial.plan.epochs or 1)
+
+
+def digest(*texts: str) -> str:
+    """Return a short hash of some texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def check_search(plan: Plan) -> None:
+    """Refuse a space (PlanError) or a study (DataError) that no search can use, before anything is read."""
+    if plan.search in (None, "off"):
+        return
+    if plan.space is not None:
+        Space.read(plan.space)
+    if plan.study is not None and Path(plan.study).exists():
+        with connected(Path(plan.study)):
+            pass
+
+
+def search_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema) -> Search | None:
+    """Return the search that a plan asks for, if it does."""
+    if plan.search in (None, "off"):
+        return None
+    values = np.ascontiguousarray(trial.examined.target.values)
+    data = digest(schema.model_dump_json(), str(facts), hashlib.sha256(values.tobytes()).hexdigest())
+    folds = digest(*(hashlib.sha256(rows.tobytes()).hexdigest() for rows in trial.folds.judged))
+    own = plan.model_dump_json(exclude=PLACES)
+    return Search(plan, facts, {"data": data, "plan": own, "folds": folds})

@@ -1,0 +1,156 @@
+"""A search: what it keeps is what those settings give by themselves, and a killed one goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import danlu
+from danlu.core.errors import PlanError
+from danlu.core.progress import Progress
+from danlu.workflow.several import blend
+
+SMALL: dict[str, Any] = {"folds": 4, "repeats": 1, "net": "mlp", "epochs": 4, "batch_size": 32}
+SPACE = {"lr": {"low": 1e-4, "high": 0.1, "log": True}, "hidden": ["8", "16,16"], "dropout": {"low": 0.0, "high": 0.3}}
+
+
+def table(rows: int = 240) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, rows))
+    return {"x": x, "y": y, "z": np.sin(2 * x) + y**2 + 0.1 * rng.normal(size=rows)}
+
+
+def searched(study: Path | None = None, **more: Any) -> danlu.Model:
+    settings = SMALL | {"search": 14, "space": SPACE} | more
+    return danlu.fit(table(), "z", study=None if study is None else str(study), **settings)
+
+
+def test_the_best_setting_by_itself_gives_the_same_networks() -> None:
+    model = searched()
+    found = model.run.searched
+    assert found is not None
+    assert len(found.attempts) == 14
+    assert found.best is not None
+    assert found.start is not None
+    assert found.best <= found.start
+    assert [rung.folds for rung in found.rungs] == [2, 4]
+    assert {attempt.how for attempt in found.attempts} == {"start", "spread", "model"}
+    first = next(attempt for attempt in found.attempts if attempt.number == found.chosen[0])
+    assert model.run.resolved.lr == first.setting["lr"]
+    again = danlu.fit(table(), "z", **SMALL | first.setting)
+    own = range(4)
+    assert np.array_equal(model.tensors["weights"][own].numpy(), again.tensors["weights"].numpy())
+    assert again.run.scores["rmse"].value == pytest.approx(first.last.value)
+
+
+def test_the_score_is_worse_than_the_value_that_it_was_chosen_by() -> None:
+    model = searched(search=16)
+    found, score = model.run.searched, model.run.scores["rmse"]
+    assert found is not None
+    assert score.flattered == found.optimism["rmse"] > 0
+    rows, said = model.arrays["rows_N"], model.arrays["predicted_NC"]
+    plain = float(np.sqrt(np.mean((table()["z"][rows] - said[:, 0]) ** 2)))
+    assert score.value == pytest.approx(plain + score.flattered, rel=1e-5)
+
+
+def test_losers_are_trained_on_the_first_folds_alone() -> None:
+    found = searched().run.searched
+    assert found is not None
+    per_rung = [sum(len(a.scores) > rung for a in found.attempts) for rung in (0, 1)]
+    assert per_rung == [14, 3]
+    assert [rung.networks for rung in found.rungs] == [13 * 2, 2 * 2]
+
+
+def test_a_search_that_was_killed_goes_on_and_gives_the_same(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(progress: Progress) -> None:
+        if progress.stage.startswith("search, rung 2"):
+            raise Killed
+
+    whole = searched(tmp_path / "whole.study")
+    with pytest.raises(Killed):
+        searched(tmp_path / "cut.study", on_progress=kill)
+    with sqlite3.connect(tmp_path / "cut.study") as connection:
+        assert connection.execute("select count(*), max(folds) from trainings").fetchone() == (13, 2)
+    again = searched(tmp_path / "cut.study")
+    found = again.run.searched
+    assert found is not None
+    assert found.known == 13
+    assert found.chosen == whole.run.searched.chosen  # pyrefly: ignore[missing-attribute]
+    assert np.array_equal(again.tensors["weights"].numpy(), whole.tensors["weights"].numpy())
+
+
+def test_a_finished_search_trains_again_what_it_keeps_alone(tmp_path: Path) -> None:
+    first, second = searched(tmp_path / "a.study"), searched(tmp_path / "a.study")
+    found = second.run.searched
+    assert found is not None
+    assert found.known == 13 + 2
+    assert sum(rung.networks for rung in found.rungs) == 0
+    assert np.array_equal(first.tensors["weights"].numpy(), second.tensors["weights"].numpy())
+
+
+def test_another_search_begins_with_the_best_of_an_earlier_one(tmp_path: Path) -> None:
+    first = searched(tmp_path / "a.study").run.searched
+    second = searched(tmp_path / "a.study", search=16).run.searched
+    assert first is not None
+    assert second is not None
+    earlier = [a.setting for a in second.attempts if a.how == "earlier"]
+    best = min((a for a in first.attempts if a.last.folds == 4 and a.number), key=lambda a: a.last.value or np.inf)
+    assert best.setting in earlier
+    assert second.known >= len(earlier), "what the first search trained is not trained again"
+
+
+def test_classes_are_searched_by_their_probabilities() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(200, 2))
+    kind = np.where(x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=200) > 0, "up", "down")
+    model = danlu.fit({"a": x[:, 0], "b": x[:, 1], "kind": kind}, "kind", **SMALL, search=8, space=SPACE)
+    found = model.run.searched
+    assert found is not None
+    assert found.metric == "log-loss"
+    assert set(found.optimism) >= {"accuracy", "log-loss", "roc-auc"}
+    assert model.predict({"a": [1.0], "b": [1.0]}).shape == (1,)
+
+
+def test_a_stopped_search_keeps_what_is_complete() -> None:
+    stages: list[str] = []
+    model = searched(on_progress=lambda p: stages.append(p.stage), stop=lambda: any("rung 2" in s for s in stages))
+    assert model.run.searched is not None
+    assert model.run.searched.chosen == (0,)
+    assert all(member.epochs == 4 for member in model.run.members)
+
+
+def test_what_a_search_cannot_have_is_refused() -> None:
+    for given, said in (
+        ({"holdout": 0.0, "folds": None}, "a search needs judged rows"),
+        ({"watch_test": True, "test": "a.csv"}, "`watch_test` shows the test rows"),
+        ({"search": None}, "`space` belongs to a search"),
+        ({"search": 3}, "must be 8 to 512 settings"),
+        ({"search": "some"}, "a number of settings, auto or off"),
+    ):
+        with pytest.raises(PlanError, match=said):
+            searched(**given)
+
+
+def test_several_are_blended_where_they_are_better_together() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(400, 1))
+    fold = np.arange(400) % 4
+
+    def error(said: np.ndarray, rows: np.ndarray) -> float:
+        return float(np.sqrt(((said - truth[rows]) ** 2).mean()))
+
+    noise = [rng.normal(size=(400, 1)) for _ in range(3)]
+    apart = [truth + 0.5 * each for each in noise]
+    assert sorted(blend(apart, error, fold)) == [0, 1, 2]
+    alike = [truth + 0.5 * noise[0], truth + 0.5 * noise[0] + 1e-6]
+    assert blend(alike, error, fold) == [0]
+    assert blend(apart[:1], error, fold) == [0]
+    bad = [truth + 0.1 * noise[0], truth + 3 * noise[1]]
+    assert blend(bad, error, fold) == [0]
