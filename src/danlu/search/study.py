@@ -160,7 +160,7 @@ def read_study(file: Path) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         searches = [dict(row) for row in connection.execute("select * from searches order by created desc, rowid desc")]
         for search in searches:
-            asked = "select setting, folds, how, error, epochs, seconds, at from trainings where search = ? order by at"
+            asked = "select setting, folds, how, error, epochs, seconds, at from trainings where search = ? order by at, rowid"
             rows = connection.execute(asked, (search["key"],))
             search["trainings"] = [dict(row) | {"setting": json.loads(row["setting"])} for row in rows]
     return searches
