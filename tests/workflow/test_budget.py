@@ -11,6 +11,7 @@ import danlu
 from danlu.core.errors import PlanError
 from danlu.core.plan import Plan, make_plan
 from danlu.data import divide
+from danlu.population import Trained
 from danlu.search import Facts, ladder, recipe
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.contest import Contest, Rival, work_of
@@ -82,6 +83,26 @@ def test_what_there_is_no_time_for_is_not_begun_and_said() -> None:
     assert [note.topic for note in held.notes] == ["budget"]
     assert held.notes[0].text.startswith("no time for a long one: about")
     assert work_of(trial) == 3 * 4 * 300
+
+
+def test_the_recipes_repeats_come_before_what_only_a_budget_tries() -> None:
+    plan = Plan(target=("z",), neighbours=(), epochs=3, repeats=1)
+    material = gather(table(), plan, None)
+    resolved = recipe(plan, _facts(material.examined))
+    folds = divide(material.examined, resolved)
+    network, resolved = _built(plan, resolved, material.examined.schema, None)
+    trial = Trial.prepare(network, material, folds, resolved)
+    asked: list[float] = []
+
+    def challenge(_trial: Trial, _trained: Trained, most: float) -> Rival:
+        asked.append(most)
+        return Rival(lambda: pytest.fail("it was begun"), "a long one", "a short one", work=0.4 * most)
+
+    held = Contest((challenge,), lambda _: folds, 1, least=3).hold(
+        trial, None, None, Budget(3600.0, time.perf_counter())
+    )
+    assert asked
+    assert held.notes[0].text.startswith("no time for a long one"), "three of its repeats would not end in time"
 
 
 def test_a_training_that_cannot_end_in_time_is_begun_anew_with_fewer_epochs() -> None:

@@ -154,3 +154,16 @@ def test_several_are_blended_where_they_are_better_together() -> None:
     assert blend(apart[:1], error, fold) == [0]
     bad = [truth + 0.1 * noise[0], truth + 3 * noise[1]]
     assert blend(bad, error, fold) == [0]
+
+
+def test_where_all_are_alike_the_first_setting_stays_and_nothing_flatters_it() -> None:
+    rng = np.random.default_rng(3)
+    noise = {"x": rng.normal(size=160), "z": rng.normal(size=160)}
+    space = {"weight_decay": {"low": 1e-6, "high": 1e-5, "log": True}}
+    model = danlu.fit(noise, "z", **SMALL | {"epochs": 1, "lr": 1e-5}, search=8, space=space)
+    found = model.run.searched
+    assert found is not None
+    assert found.chosen == (0,)
+    assert set(found.optimism.values()) == {0.0}
+    assert "stays" in found.words
+    assert model.run.scores["rmse"].flattered == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from danlu.core.errors import DataError
 from danlu.search.space import Setting
 
 VERSION = 1
+PLACES = {"data", "test", "study", "search", "space", "budget", "threads", "device"}
+"""Settings that change no training."""
 TABLES = """
 create table if not exists searches (
     key text primary key, created text not null, data text not null, metric text not null, greater integer not null,
@@ -160,7 +163,8 @@ def read_study(file: Path) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         searches = [dict(row) for row in connection.execute("select * from searches order by created desc, rowid desc")]
         for search in searches:
-            asked = "select setting, folds, how, error, epochs, seconds, at from trainings where search = ? order by at, rowid"
+            named = "setting, folds, how, error, epochs, seconds, at"
+            asked = f"select {named} from trainings where search = ? order by at, rowid"
             rows = connection.execute(asked, (search["key"],))
             search["trainings"] = [dict(row) | {"setting": json.loads(row["setting"])} for row in rows]
     return searches
@@ -185,3 +189,8 @@ def _array(kept: bytes | None) -> np.ndarray | None:
         return None
     rows, columns = np.frombuffer(kept[:16], np.int64)
     return np.frombuffer(kept[16:], np.float64).reshape(rows, columns).copy()
+
+
+def digest(*texts: str) -> str:
+    """Return a short hash of some texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

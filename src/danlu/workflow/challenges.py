@@ -17,8 +17,8 @@ from danlu.population import Trained
 from danlu.search import Alike, Facts, alike, ladder, may_be_simpler, may_have_neighbours, rivals, shorter, skewed
 from danlu.workflow.contest import Challenge, Contest, Rival, work_of
 from danlu.workflow.judge import unseen_predictions
+from danlu.workflow.searching import search_of
 from danlu.workflow.training import Trial
-from danlu.workflow.tuning import search_of
 
 WORTH = 1.3
 """Times as many epochs are worth a training."""
@@ -54,7 +54,7 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
     found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
     found += [longer(steps.normal)] if resolved.epochs != steps.normal.epochs else []
     found += [longer(rival) for rival in rivals(plan, steps.normal, facts)]
-    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None, search)
+    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None, search, steps.repeats[0])
 
 
 def longer(plan: Plan) -> Challenge:

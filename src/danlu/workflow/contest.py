@@ -70,6 +70,7 @@ class Contest:
         challenges: in the order in which they are tried, on the first repeat.
         divide: into folds, of so many repeats; the first is always the same.
         repeats: that are wanted in the end.
+        least: repeats that come before any challenge, where there is a budget.
         other: a setting for every other repeat: the mean of both is better than either, where they are about as good.
             Asked with `True` it gives the trial whose repeats all have it, for where it is clearly better.
         search: around the best of these, where one is asked for.
@@ -80,6 +81,7 @@ class Contest:
     repeats: int
     other: Callable[[Trial, bool], Trial | None] | None = None
     search: Search | None = None
+    least: int = 1
 
     def hold(self, trial: Trial, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS) -> Held:
         """Train the trial's members and those of each rival, and return the best ones and what is to be said of it.
@@ -101,7 +103,7 @@ class Contest:
             rival = challenge(trial, trained, most) if not trained.interrupted and most > 0 else None
             if rival is None:
                 continue
-            if rival.work > most:
+            if rival.work + (self.least - 1) * max(work_of(trial), rival.work) > most:
                 notes.append(_no_time(rival.name, pace * rival.work, budget))
                 continue
             other = rival.make()

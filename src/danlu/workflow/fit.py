@@ -44,11 +44,11 @@ from danlu.workflow.metrics import take_metrics, watched_by
 from danlu.workflow.model import Model
 from danlu.workflow.own import own_notes, take_class, take_loss, with_dropout
 from danlu.workflow.own_scores import with_own
+from danlu.workflow.searching import check_search
 from danlu.workflow.sizes import sizes
 from danlu.workflow.stages import announced, staged
 from danlu.workflow.sure import Sure, how_sure
 from danlu.workflow.training import Listener, Shipped, Stop, Trial
-from danlu.workflow.tuning import check_search
 
 
 class Clock:

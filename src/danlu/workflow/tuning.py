@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from danlu.core.plan import Plan
-from danlu.core.records import Note, Progress, Schema
+from danlu.core.records import Note, Progress
 from danlu.core.searched import Attempt, Rung, RungScore, Searched
 from danlu.judging import GREATER_IS_BETTER, metrics_for
 from danlu.judging.metrics import curve_metric
@@ -23,7 +23,7 @@ from danlu.search.halving import AUTO, Step, batches, default_space, likely, run
 from danlu.search.learnt import importance
 from danlu.search.propose import propose
 from danlu.search.space import Space
-from danlu.search.study import Known, Study, connected
+from danlu.search.study import PLACES, Known, Study, digest
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.rungs import Course, error_of, train_folds, trial_of
 from danlu.workflow.several import Several, blend
@@ -33,8 +33,6 @@ from danlu.workflow.training import Listener, Stop, Trial
 STUDIED = 8 << 20
 """Bytes of predictions that the study keeps of one training; those of larger tables are trained again."""
 How = Literal["start", "earlier", "spread", "model"]
-PLACES = {"data", "test", "study", "search", "space", "budget", "threads", "device"}
-"""Settings that change no training."""
 SPENT = 0.75
 """Share of the time left that a search may take where there is a budget."""
 
@@ -182,8 +180,13 @@ class Climb:
                 return
 
     def best(self, own: Several) -> tuple[Several, tuple[int, ...]]:
-        """Return what is kept: the best setting, or several of its shape where these are better together."""
-        whole = self._whole()
+        """Return what is kept: the best setting, or several of its shape where these are better together.
+
+        The setting that the search began with stays where the best one's gain is less than what choosing flatters by.
+        """
+        whole, flattered = self._whole(), self.optimism[self.metric]
+        if self._error(whole[0]) + flattered >= self._error(self.start):
+            whole = [self.start, *(c for c in whole if c is not self.start)]
         alike = [c for c in whole if self._alike(c, whole[0])]
         chosen = blend(
             [c.course.predicted_NC[self.rows] for c in alike],
@@ -197,7 +200,8 @@ class Climb:
 
     def record(self, chosen: tuple[int, ...], seconds: float) -> Searched:
         """Return what was tried and learnt."""
-        found = self._optimism()
+        # The first setting is no choice among others: nothing flatters it.
+        found = dict.fromkeys(self.optimism, 0.0) if chosen == (0,) else self.optimism
         first = [c for c in self.tried if c.scores]
         errors = [c.scores[0].value for c in first]
         searched = Searched(
@@ -339,8 +343,9 @@ class Climb:
             return None
         return 1 - error if GREATER_IS_BETTER[self.metric] else float(error)
 
-    def _optimism(self) -> dict[str, float]:
-        """Return how much the choice among the best trainings flatters each metric."""
+    @cached_property
+    def optimism(self) -> dict[str, float]:
+        """How much the choice among the settings that were trained on all folds flatters each metric."""
         target, rows = self.trial.examined.target, self.rows
         weight = self.trial.examined.special.get("weight")
         return optimism(
@@ -357,41 +362,18 @@ class Climb:
         """Say what came of the search."""
         count, before, best = len(self.tried), *(self._value(self._error(c)) for c in (self.start, self._whole()[0]))
         if chosen == (0,):
-            return f"none of {count - 1} other settings is better than the first, {self.metric} {before:,.5g}"
+            return f"the first of {count} settings stays, {self.metric} out of fold {before:,.5g}: " + (
+                "none is better"
+                if best == before
+                else f"the best of the others, {best:,.5g}, gains no more than choosing flatters by"
+            )
         several = f"networks of {len(chosen)} of {count} settings" if len(chosen) > 1 else f"one of {count} settings"
         return (
             f"{several}: {self.metric} out of fold {best:,.5g} of the best one, {before:,.5g} before the search; "
-            f"choosing flatters it by about {found.get(self.metric, 0.0):.2g}, which is taken off"
+            f"choosing flatters it by about {found[self.metric]:.2g}, which is taken off"
         )
 
 
 def rows_of(trial: Trial) -> float:
     """Return how much a trial trains: rows times epochs, over all members."""
     return float(sum(len(rows) for rows in trial.folds.train)) * (trial.plan.epochs or 1)
-
-
-def digest(*texts: str) -> str:
-    """Return a short hash of some texts."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
-def check_search(plan: Plan) -> None:
-    """Refuse a space (PlanError) or a study (DataError) that no search can use, before anything is read."""
-    if plan.search in (None, "off"):
-        return
-    if plan.space is not None:
-        Space.read(plan.space)
-    if plan.study is not None and Path(plan.study).exists():
-        with connected(Path(plan.study)):
-            pass
-
-
-def search_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema) -> Search | None:
-    """Return the search that a plan asks for, if it does."""
-    if plan.search in (None, "off"):
-        return None
-    values = np.ascontiguousarray(trial.examined.target.values)
-    data = digest(schema.model_dump_json(), str(facts), hashlib.sha256(values.tobytes()).hexdigest())
-    folds = digest(*(hashlib.sha256(rows.tobytes()).hexdigest() for rows in trial.folds.judged))
-    own = plan.model_dump_json(exclude=PLACES)
-    return Search(plan, facts, {"data": data, "plan": own, "folds": folds})
