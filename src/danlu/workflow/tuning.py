@@ -26,7 +26,7 @@ from danlu.search.space import Space
 from danlu.search.study import PLACES, Known, Study, digest
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.rungs import Course, error_of, train_folds, trial_of
-from danlu.workflow.several import Several, blend
+from danlu.workflow.several import WORTH, Several, blend
 from danlu.workflow.stages import staged
 from danlu.workflow.training import Listener, Stop, Trial
 
@@ -182,10 +182,11 @@ class Climb:
     def best(self, own: Several) -> tuple[Several, tuple[int, ...]]:
         """Return what is kept: the best setting, or several of its shape where these are better together.
 
-        The setting that the search began with stays where the best one's gain is less than what choosing flatters by.
+        The setting that the search began with stays where the best one's gain is less than 0.1%, or than what choosing
+        flatters by.
         """
-        whole, flattered = self._whole(), self.optimism[self.metric]
-        if self._error(whole[0]) + flattered >= self._error(self.start):
+        whole, flattered, start = self._whole(), self.optimism[self.metric], self._error(self.start)
+        if self._error(whole[0]) >= min(WORTH * start, start - flattered):
             whole = [self.start, *(c for c in whole if c is not self.start)]
         alike = [c for c in whole if self._alike(c, whole[0])]
         chosen = blend(
@@ -363,9 +364,7 @@ class Climb:
         count, before, best = len(self.tried), *(self._value(self._error(c)) for c in (self.start, self._whole()[0]))
         if chosen == (0,):
             return f"the first of {count} settings stays, {self.metric} out of fold {before:,.5g}: " + (
-                "none is better"
-                if best == before
-                else f"the best of the others, {best:,.5g}, gains no more than choosing flatters by"
+                "none is better" if best == before else f"the best of the others, {best:,.5g}, gains too little"
             )
         several = f"networks of {len(chosen)} of {count} settings" if len(chosen) > 1 else f"one of {count} settings"
         return (
