@@ -57,6 +57,8 @@ class Held:
         return self.trial, self.trained, self.notes, self.searched
 
 
+Told = tuple[Listener, Stop]
+"""Who is told of a training, and what ends it."""
 Challenge = Callable[[Trial, Trained, float], Rival | None]
 """From the best trial so far, what it trained, and how much there is time to train, to one that may be better, if there
 is one."""
@@ -123,70 +125,97 @@ class Contest:
             notes += more
         told = staged(on_progress, "train repeats"), stop
         if several.settings > 1:
-            several = self._further(several, pace, notes, told, budget)
+            several = self._further(several, notes, told, budget)
             return Held(several.trial, several.trained, tuple(notes), searched)
-        trial, trained = self._repeat(several.trial, several.trained, pace, notes, told, budget)
+        trial, trained = self._repeat(several.trial, several.trained, notes, told, budget)
         return Held(trial, trained, tuple(notes), searched)
 
-    def _further(
-        self, several: Several, pace: float, notes: list[Note], told: tuple[Listener, Stop], budget: Budget
-    ) -> Several:
+    def _further(self, several: Several, notes: list[Note], told: Told, budget: Budget) -> Several:
         """Train further repeats of the best of several settings, where more are wanted than there are settings, or
         where they may learn otherwise."""
         own, wanted = several.trial, self.repeats - several.settings
         mixed = self.other is not None and own.folds.kind != "none" and self.other(own, False) is not None
-        wanted = max(wanted, int(mixed))
-        one = work_of(own) / several.settings * pace
-        count = wanted if budget is ENDLESS else min(wanted, int(max(0.0, budget.left) / 1.1 / one))
-        if count < wanted:
-            notes.append(_no_time(f"{wanted} more repeats", wanted * one, budget))
-        if count < 1:
-            return several
-        plan = own.plan.model_copy(update={"repeats": 1 + count})
-        every = replace(own, plan=plan, folds=self.divide(1 + count)).relearnt()
-        other = self.other(every, False) if mixed and self.other else None
-        rest = _whole((other or every).repeats(1), *told)
-        if rest is None:
-            return several
-        further = several.with_repeats(other or every, rest)
-        if other is not None and not 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
-            return several
-        return further
+        wanted, one = max(wanted, int(mixed)), several.trained.seconds / several.settings
+        count = _in_time(wanted, one, budget)
+        if count:
+            plan = own.plan.model_copy(update={"repeats": 1 + count})
+            every = replace(own, plan=plan, folds=self.divide(1 + count)).relearnt()
+            other = self.other(every, False) if mixed and self.other else None
+            done, rest = _in_turn(other or every, told, one, budget)
+            further = several if rest is None else several.with_repeats(self._cut(other or every, done), rest)
+            count = done - 1
+            if other is None or 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
+                several = further
+        if count < wanted and budget is not ENDLESS:
+            notes.append(_no_time(f"{wanted - count} more repeats", (wanted - count) * one, budget))
+        return several
 
     def _repeat(
-        self,
-        trial: Trial,
-        trained: Trained,
-        pace: float,
-        notes: list[Note],
-        told: tuple[Listener, Stop],
-        budget: Budget,
+        self, trial: Trial, trained: Trained, notes: list[Note], told: Told, budget: Budget
     ) -> tuple[Trial, Trained]:
         """Train the other repeats of the best setting, as many as there is time for, and join them to the first."""
-        wanted = self.repeats
-        own = pace * work_of(trial)
-        count = wanted if budget is ENDLESS else min(wanted, 1 + max(0, int(budget.left / 1.1 / own)))
-        if count < wanted:
-            notes.append(_no_time(f"{wanted} repeats", (wanted - 1) * own, budget))
-        if count == 1:
-            return trial, trained
-        plan = trial.plan.model_copy(update={"repeats": count})
+        wanted, one = self.repeats, trained.seconds
+        count = 1 + _in_time(wanted - 1, one, budget)
+        if count > 1:
+            trial, trained = self._repeated(trial, trained, count, told, budget)
+        missing = wanted - len(set(trial.folds.repeat))
+        if missing > 0 and budget is not ENDLESS:
+            notes.append(_no_time(f"{missing} more repeats", missing * one, budget))
+        return trial, trained
+
+    def _repeated(
+        self, trial: Trial, trained: Trained, count: int, told: Told, budget: Budget
+    ) -> tuple[Trial, Trained]:
+        """Return a trial of so many repeats, every other one of which may learn otherwise."""
+        plan, one = trial.plan.model_copy(update={"repeats": count}), trained.seconds
         every = replace(trial, plan=plan, folds=self.divide(count)).relearnt()
         mixed = self.other(every, False) if self.other and every.folds.kind != "none" else None
         if mixed is not None:
-            rest = _whole(mixed.repeats(1), *told)
+            done, rest = _in_turn(mixed, told, one, budget)
             if rest is None:
                 return trial, trained
-            both = trained.joined(rest)
+            both, mixed = trained.joined(rest), self._cut(mixed, done)
             ratio = _compared(mixed, both)
             if 1 / WORSE <= ratio <= WORSE:
                 return mixed, both
             better = self.other(every, True) if self.other and ratio < 1 else None
-            whole = None if better is None else _whole(better, *told)
-            if better is not None and whole is not None:
-                return better, whole
-        rest = _whole(every.repeats(1), *told)
-        return (trial, trained) if rest is None else (every, trained.joined(rest))
+            if better is not None:
+                done_better, whole = _in_turn(better, told, one, budget, first=0)
+                if whole is not None:
+                    return self._cut(better, done_better), whole
+            if ratio < 1:
+                return mixed, both
+        done, rest = _in_turn(every, told, one, budget)
+        return (trial, trained) if rest is None else (self._cut(every, done), trained.joined(rest))
+
+    def _cut(self, trial: Trial, repeats: int) -> Trial:
+        """Return a trial of the first so many of its repeats."""
+        if repeats == len(set(trial.folds.repeat)):
+            return trial
+        few = trial.repeats(0, repeats)
+        plan = few.plan.model_copy(update={"repeats": repeats})
+        return replace(few, plan=plan, folds=replace(few.folds, words=self.divide(repeats).words))
+
+
+def _in_time(wanted: int, seconds: float, budget: Budget) -> int:
+    """Return how many trainings of so many seconds there is time for, of those wanted."""
+    return wanted if budget is ENDLESS else min(wanted, max(0, int(budget.left / (1.1 * max(seconds, 1e-9)))))
+
+
+def _in_turn(trial: Trial, told: Told, seconds: float, budget: Budget, first: int = 1) -> tuple[int, Trained | None]:
+    """Train all repeats from one on, by default all but the first: at once, or where there is a budget one after the
+    other, so that only one may be lost. Return how many there are then, those before it among them."""
+    wanted = len(set(trial.folds.repeat))
+    if budget is ENDLESS:
+        rest = _whole(trial.repeats(first), *told)
+        return (first, None) if rest is None else (wanted, rest)
+    done, rest = first, None
+    while done < wanted and budget.left > 1.1 * seconds:
+        one = _whole(trial.repeats(done, done + 1), *told)
+        if one is None:
+            break
+        rest, done = one if rest is None else rest.joined(one), done + 1
+    return done, rest
 
 
 def _pace(trial: Trial, trained: Trained) -> float:

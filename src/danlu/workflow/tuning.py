@@ -19,7 +19,7 @@ from danlu.judging.metrics import curve_metric
 from danlu.judging.optimism import optimism
 from danlu.population import Shelves, Trained
 from danlu.search import Facts
-from danlu.search.halving import AUTO, Step, batches, default_space, likely, rungs, settings_for, trainings
+from danlu.search.halving import AUTO, LEAST, Step, batches, default_space, likely, rungs, settings_for, trainings
 from danlu.search.learnt import importance
 from danlu.search.propose import propose
 from danlu.search.space import Space
@@ -119,10 +119,11 @@ class Search:
         whole = pace * rows_of(trial) * likely(space, trial.plan)
         shape = len(trial.folds.train), self.facts.rows
         count = settings_for(SPENT * budget.left / max(whole, 1e-9), *shape)
-        if asked is None or count >= asked:
+        if count and (asked is None or count >= asked):
             return asked or count, ()
-        lasts = f"{asked} would take about {trainings(asked, *shape) * whole:.3g} s"
-        text = f"{count} settings, {lasts}" if count else f"no time for a search: {lasts}"
+        least = asked or LEAST
+        lasts = f"{least} settings would take about {trainings(least, *shape) * whole:.3g} s"
+        text = f"a search of {count} settings, {lasts}" if count else f"no time for a search: {lasts}"
         return count, (Note(topic="budget", text=text),)
 
 
