@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's affair.
+settings.register_profile("danlu", deadline=None)
+settings.load_profile("danlu")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -87,7 +87,7 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
         assert running.poll() is None
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=200)
     assert running.returncode == 0, err
     assert "Ctrl-C again" in err
     assert "was stopped before its end" in " ".join(out.split())
@@ -104,11 +104,11 @@ def test_a_full_disk_leaves_the_old_model_whole(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(HEAD + BODY, encoding="utf-8")
     words = ["fit", "t.csv", "--target", "price", "--epochs", "2", "--no-page", "--force"]
     first = program(*words, folder=tmp_path)
-    first.communicate(timeout=60)
+    first.communicate(timeout=200)
     assert first.returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "t.danlu").iterdir()}
     second = program(*words, "--seed", "9", folder=tmp_path, before=small_files)
-    _, err = second.communicate(timeout=60)
+    _, err = second.communicate(timeout=200)
     assert second.returncode == 5, err
     assert "Traceback" not in err
     assert {path.name: path.read_bytes() for path in (tmp_path / "t.danlu").iterdir()} == before

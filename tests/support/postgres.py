@@ -37,7 +37,7 @@ class Server:
     def run(self, statements: str, database: str = "postgres") -> str:
         """Run statements, each by itself, and return what they print."""
         command = [self.programs / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.address(database)]
-        done = subprocess.run(command, input=statements, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(command, input=statements, capture_output=True, text=True, check=False, timeout=120)
         assert not done.returncode, done.stderr
         return done.stdout.strip()
 
@@ -77,7 +77,7 @@ def server() -> Iterator[Server]:
     secret.chmod(0o644)
 
     def do(*words: str | Path) -> None:
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=60, **account)  # type: ignore[call-overload]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=120, **account)  # type: ignore[call-overload]
         if done.returncode:
             raise NoServer((done.stderr or done.stdout).strip()[-300:])
 

@@ -159,7 +159,7 @@ def test_ctrl_c_keeps_what_there_is(tmp_path: Path) -> None:
                 break
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
-        run.wait(timeout=60)
+        run.wait(timeout=200)
     model = danlu.load(tmp_path / "houses.danlu")
     assert model.run.interrupted
     assert {member.ended for member in model.run.members} == {"interrupted"}

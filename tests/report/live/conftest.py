@@ -23,7 +23,7 @@ class Served:
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, str]:
         """Return the answer and its text (of a stream: as far as it goes)."""
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         line.request(method, path, headers=sent)
         answer = line.getresponse()
@@ -57,5 +57,5 @@ def served(tmp_path: Path) -> Iterator[Served]:
     thread.start()
     yield Served(watch, at.getsockname()[1])
     watch.stopping = server.should_exit = True
-    thread.join(timeout=20)
+    thread.join(timeout=60)
     at.close()

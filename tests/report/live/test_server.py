@@ -115,7 +115,7 @@ def test_the_stream_ends_with_the_run_and_a_reader_goes_on_where_it_stopped(serv
     journal = Journal(journal_of(served.watch.model))
     journal(Progress(stage="train", epoch=2, epochs=9, members=1, latest=Latest(epoch=1, loss=(0.5,))))
     assert served.watch.state() == "running"
-    line = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    line = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     line.request("GET", served.root + "events")
     stream = line.getresponse()
     first = b""
