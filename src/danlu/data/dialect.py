@@ -26,7 +26,7 @@ _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. ]\d{3})+),\d+")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 _MARK: dict[str, Literal[".", ","]] = {"comma": ",", "point": "."}
-_EXCEL = re.compile(r"\s*\"?sep=(.)\"?\s*")
+_EXCEL = re.compile(r"\s*\"?sep=([!#-/:-@\[-`{-~\t ])\"?\s*")
 """What Excel writes before a table, to say how its cells are parted."""
 
 
