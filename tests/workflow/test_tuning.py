@@ -11,8 +11,17 @@ import pytest
 
 import danlu
 from danlu.core.errors import PlanError
+from danlu.core.plan import make_plan
 from danlu.core.progress import Progress
-from danlu.workflow.several import blend
+from danlu.data import Folds, divide
+from danlu.search import recipe
+from danlu.workflow.budget import ENDLESS
+from danlu.workflow.challenges import logged
+from danlu.workflow.contest import Contest
+from danlu.workflow.fit import _built, _facts
+from danlu.workflow.material import gather
+from danlu.workflow.several import Several, blend
+from danlu.workflow.training import Trial
 
 SMALL: dict[str, Any] = {"folds": 4, "repeats": 1, "net": "mlp", "epochs": 4, "batch_size": 32}
 SPACE = {"lr": {"low": 1e-4, "high": 0.1, "log": True}, "hidden": ["8", "16,16"], "dropout": {"low": 0.0, "high": 0.3}}
@@ -167,3 +176,25 @@ def test_where_all_are_alike_the_first_setting_stays_and_nothing_flatters_it() -
     assert set(found.optimism.values()) == {0.0}
     assert "stays" in found.words
     assert model.run.scores["rmse"].flattered == 0
+
+
+def test_stopped_before_further_repeats_the_settings_that_were_searched_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    skewed = {"x": rng.normal(size=120), "z": rng.lognormal(size=120)}
+    plan = make_plan(target="z", epochs=2, folds=2, neighbours="off", bins=0)
+    material = gather(skewed, plan, None)
+    resolved = recipe(plan, _facts(material.examined)).model_copy(update={"repeats": 1})
+    network, resolved = _built(plan, resolved, material.examined.schema, None)
+    one = Trial.prepare(network, material, divide(material.examined, resolved), resolved)
+    trained = one.train(None, None)
+    both = Several.of([(one, trained), (one, trained)])
+
+    def divided(repeats: int) -> Folds:
+        return divide(material.examined, resolved.model_copy(update={"repeats": repeats}))
+
+    contest = Contest((), divided, 4, logged)
+    stopped = contest._further(both, 0.1, [], (None, lambda: True), ENDLESS)
+    assert stopped is both
+    whole = contest._further(both, 0.1, [], (None, None), ENDLESS)
+    assert len(whole.trained.members) in (4, 8)
+    assert len(whole.trial.folds.train) == len(whole.trained.members)

@@ -7,7 +7,7 @@ from pathlib import Path
 from danlu.core.checked import Checked
 from danlu.report.document import document, masthead
 from danlu.report.markup import Html, facts, join, named, table, tag
-from danlu.report.parts import Part
+from danlu.report.parts import Part, findings_list
 from danlu.report.words import count, listed
 
 MOST_CLASSES = 200
@@ -51,17 +51,7 @@ def _opening(found: Checked) -> Part:
 
 def _findings(found: Checked) -> Part:
     """List what would mislead: fault, evidence, cure."""
-    items = [
-        tag(
-            "article",
-            tag("h3", tag("span", finding.severity, class_=f"badge {finding.severity}"), " ", finding.fault),
-            facts([("Evidence", finding.evidence), ("What to do", finding.cure)], class_="facts wide"),
-            class_="finding",
-        )
-        for finding in found.findings
-    ]
-    content = join(items) if items else tag("p", "Nothing was found.", class_="lead")
-    return Part("traps", "What would mislead", content)
+    return Part("traps", "What would mislead", findings_list(found.findings, "Nothing was found."))
 
 
 def _columns(found: Checked) -> Part | None:

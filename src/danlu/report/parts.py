@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from danlu.core.records import Run
+from danlu.core.records import Finding, Run
 from danlu.report import charts, guesses, opening, stops, tables, thin, words
 from danlu.report.charts import Chart
 from danlu.report.effort import effort, rate_chart
@@ -315,7 +315,13 @@ def scores(run: Run) -> Part | None:
 
 
 def findings(run: Run) -> Part:
-    """List what diagnosis found: fault, evidence, cure."""
+    """List what diagnosis found."""
+    content = findings_list(run.findings, "Nothing wrong was found.")
+    return Part("findings", "What is wrong, and what to do?", content, (), "Findings")
+
+
+def findings_list(found: Sequence[Finding], none: str) -> Html:
+    """List findings: fault, evidence, cure; where there are none, a sentence."""
     items = [
         tag(
             "article",
@@ -323,7 +329,6 @@ def findings(run: Run) -> Part:
             facts([("Evidence", finding.evidence), ("What to do", finding.cure)], class_="facts wide"),
             class_="finding",
         )
-        for finding in run.findings
+        for finding in found
     ]
-    content = join(items) if items else tag("p", "Nothing wrong was found.", class_="lead")
-    return Part("findings", "What is wrong, and what to do?", content, (), "Findings")
+    return join(items) if items else tag("p", none, class_="lead")

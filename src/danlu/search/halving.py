@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from danlu.core.nets import is_own
+from danlu.core.parsing import LEAST_SEARCHED, MOST_SEARCHED
 from danlu.core.plan import Plan
 from danlu.search.defaults import Facts, is_plain
 from danlu.search.space import Choice, Range, Space
@@ -20,7 +21,7 @@ LARGE = 64
 """A search of so many settings has three rungs."""
 KEPT = 4
 """One of so many settings goes on from a rung; twice as few where there are two rungs."""
-LEAST, MOST = 8, 512
+LEAST, MOST = LEAST_SEARCHED, MOST_SEARCHED
 
 
 @dataclass(frozen=True)

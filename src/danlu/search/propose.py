@@ -18,7 +18,7 @@ LEAST_SEEN = 8
 """Settings that must have been seen before a model says anything."""
 
 
-def spread(count: int, dimensions: int, seed: int, *, skip: int = 0) -> np.ndarray:
+def spread(count: int, dimensions: int, seed: int) -> np.ndarray:
     """Return places spread evenly in the unit cube, `[count, D]`: a scrambled Sobol sequence.
 
     >>> spread(4, 2, seed=0).shape
@@ -27,8 +27,6 @@ def spread(count: int, dimensions: int, seed: int, *, skip: int = 0) -> np.ndarr
     import torch  # noqa: PLC0415  proposals alone need it here
 
     engine = torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=seed % 2**31)
-    if skip:
-        engine.fast_forward(skip)
     return engine.draw(count, dtype=torch.float64).numpy()
 
 
@@ -80,9 +78,7 @@ def expected(seen_ND: np.ndarray, error_N: np.ndarray, count: int, seed: int) ->
     return np.array(taken).reshape(count, dimensions)
 
 
-def propose(
-    space: Space, seen: Sequence[tuple[np.ndarray, float]], count: int, seed: int, *, drawn: int = 0
-) -> list[np.ndarray]:
+def propose(space: Space, seen: Sequence[tuple[np.ndarray, float]], count: int, seed: int) -> list[np.ndarray]:
     """Return places of the space to try: spread evenly, and once enough was seen mostly where gain is expected.
 
     Arguments:
@@ -90,10 +86,9 @@ def propose(
         seen: places and their errors, all trained alike.
         count: how many.
         seed: decides what is drawn.
-        drawn: how many of the even sequence were taken before.
     """
     dimensions = len(space.names)
     if len(seen) < max(LEAST_SEEN, dimensions):
-        return list(spread(count, dimensions, seed, skip=drawn))
+        return list(spread(count, dimensions, seed))
     places_ND, error_N = np.array([place for place, _ in seen]), np.array([error for _, error in seen])
     return list(expected(places_ND, error_N, count, seed + len(seen)))

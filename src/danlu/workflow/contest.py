@@ -120,54 +120,57 @@ class Contest:
             return Held(trial, trained, tuple(notes))
         several, searched = Several(trial, trained), None
         if self.search is not None:
-            per_work = pace if trial.network is one.network else _pace(trial, trained)
-            several, searched, more = self.search.hold(trial, trained, per_work, on_progress, stop, budget)
+            pace = _pace(trial, trained)
+            several, searched, more = self.search.hold(trial, trained, pace, on_progress, stop, budget)
             notes += more
         told = staged(on_progress, "train repeats"), stop
+        # Networks of a search were trained beside others: how long they took alone is not known.
+        seconds = trained.seconds if searched is None else pace * work_of(several.trial) / several.settings
         if several.settings > 1:
-            several = self._further(several, notes, told, budget)
+            several = self._further(several, seconds, notes, told, budget)
             return Held(several.trial, several.trained, tuple(notes), searched)
-        trial, trained = self._repeat(several.trial, several.trained, notes, told, budget)
+        trial, trained = self._repeat(several.trial, several.trained, seconds, notes, told, budget)
         return Held(trial, trained, tuple(notes), searched)
 
-    def _further(self, several: Several, notes: list[Note], told: Told, budget: Budget) -> Several:
+    def _further(self, several: Several, one: float, notes: list[Note], told: Told, budget: Budget) -> Several:
         """Train further repeats of the best of several settings, where more are wanted than there are settings, or
-        where they may learn otherwise."""
+        where they may learn otherwise; one takes so many seconds."""
         own, wanted = several.trial, self.repeats - several.settings
         mixed = self.other is not None and own.folds.kind != "none" and self.other(own, False) is not None
-        wanted, one = max(wanted, int(mixed)), several.trained.seconds / several.settings
+        wanted = max(wanted, int(mixed))
         count = _in_time(wanted, one, budget)
         if count:
             plan = own.plan.model_copy(update={"repeats": 1 + count})
             every = replace(own, plan=plan, folds=self.divide(1 + count)).relearnt()
             other = self.other(every, False) if mixed and self.other else None
             done, rest = _in_turn(other or every, told, one, budget)
-            further = several if rest is None else several.with_repeats(self._cut(other or every, done), rest)
             count = done - 1
-            if other is None or 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
-                several = further
+            if rest is not None:
+                further = several.with_repeats(self._cut(other or every, done), rest)
+                if other is None or 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
+                    several = further
         if count < wanted and budget is not ENDLESS:
             notes.append(_no_time(f"{wanted - count} more repeats", (wanted - count) * one, budget))
         return several
 
     def _repeat(
-        self, trial: Trial, trained: Trained, notes: list[Note], told: Told, budget: Budget
+        self, trial: Trial, trained: Trained, one: float, notes: list[Note], told: Told, budget: Budget
     ) -> tuple[Trial, Trained]:
         """Train the other repeats of the best setting, as many as there is time for, and join them to the first."""
-        wanted, one = self.repeats, trained.seconds
+        wanted = self.repeats
         count = 1 + _in_time(wanted - 1, one, budget)
         if count > 1:
-            trial, trained = self._repeated(trial, trained, count, told, budget)
+            trial, trained = self._repeated(trial, trained, count, one, told, budget)
         missing = wanted - len(set(trial.folds.repeat))
         if missing > 0 and budget is not ENDLESS:
             notes.append(_no_time(f"{missing} more repeats", missing * one, budget))
         return trial, trained
 
     def _repeated(
-        self, trial: Trial, trained: Trained, count: int, told: Told, budget: Budget
+        self, trial: Trial, trained: Trained, count: int, one: float, told: Told, budget: Budget
     ) -> tuple[Trial, Trained]:
         """Return a trial of so many repeats, every other one of which may learn otherwise."""
-        plan, one = trial.plan.model_copy(update={"repeats": count}), trained.seconds
+        plan = trial.plan.model_copy(update={"repeats": count})
         every = replace(trial, plan=plan, folds=self.divide(count)).relearnt()
         mixed = self.other(every, False) if self.other and every.folds.kind != "none" else None
         if mixed is not None:
