@@ -26,6 +26,10 @@ def _row_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     return [
         (len(ways) > 1, f"rows can be divided in one way only, got `{'` and `'.join(ways)}`. Give one of them."),
         (
+            plan.test_table is not None and plan.test is None,
+            "`test_table` is a table of the database of `test`, got none. Give `test` too.",
+        ),
+        (
             plan.time is not None and plan.group is not None,
             "`time` and `group` cannot both decide the folds, got both. Give one of them.",
         ),
@@ -73,7 +77,7 @@ def _search_contradictions(plan: Plan) -> list[tuple[bool, str]]:
 
 def _network_contradictions(plan: Plan) -> list[tuple[bool, str]]:
     layers = ("hidden", "activation", "batch_norm", "batch_norm_momentum", "layer_norm", "init", "init_bias")
-    layers = (*layers, "bins", "neighbours", "copies")
+    layers = (*layers, "bins", "neighbours", "target_encoding", "copies")
     copies = (plan.copies or 1) > 1
     named = [name for name in layers if getattr(plan, name) is not None]
     return [

@@ -41,4 +41,21 @@ def parse_neighbours(value: Any) -> Any:
         return value
     plain = {"auto": None, "off": (), "none": (), "all": ((),)}
     word = value.strip().lower()
-    return plain[word] if word in plain else (tuple(part.strip() for part in value.split(",") if part.strip()),)
+    return plain[word] if word in plain else (_names(value),)
+
+
+def parse_encoded(value: Any) -> Any:
+    """Read which categories are told by their mean target: columns with commas between them, none, or undecided.
+
+    >>> parse_encoded("city,street"), parse_encoded("off"), parse_encoded("auto")
+    (('city', 'street'), (), None)
+    """
+    if not isinstance(value, str):
+        return value
+    plain = {"auto": None, "off": (), "none": ()}
+    word = value.strip().lower()
+    return plain[word] if word in plain else _names(value)
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())

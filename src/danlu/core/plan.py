@@ -14,7 +14,7 @@ from danlu.core.agree import contradictions
 from danlu.core.classes import METRICS, ClassWeight, check_metric, check_stop_on, parse_class_weight
 from danlu.core.durations import parse_duration
 from danlu.core.errors import PlanError, nearest
-from danlu.core.nets import check_net, parse_neighbours
+from danlu.core.nets import check_net, parse_encoded, parse_neighbours
 from danlu.core.parsing import (
     INITS,
     LOSSES,
@@ -82,6 +82,7 @@ class Plan(BaseModel):
 
     # --- rows
     test: str | None = setting(None, "rows", "Table that is scored once, at the end.")
+    test_table: str | None = setting(None, "rows", "Table of the database of the test; that of table.", min_length=1)
     folds: int | None = setting(None, "rows", "Folds of cross-validation (5).", "Use folds=5, or holdout=0.2.", ge=2)
     repeats: int | None = setting(
         None, "rows", "Repeats of the folds, or seeds of a holdout.", "Use repeats=1.", ge=1, le=1000
@@ -147,6 +148,11 @@ class Plan(BaseModel):
         None,
         "network",
         "Columns in which the targets of near rows are an input: COL,COL, all or off (where errors ask for it).",
+    )
+    target_encoding: Annotated[tuple[str, ...] | None, BeforeValidator(parse_encoded)] = setting(
+        None,
+        "network",
+        "Categories whose mean target is an input: COL,COL or off (those with few rows a level).",
     )
     copies: int | None = setting(
         None, "network", "Networks inside each network, sharing most weights (TabM).", "Use copies=4.", ge=1, le=64

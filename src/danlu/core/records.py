@@ -120,18 +120,31 @@ class SpaceLayout(Record):
     columns: tuple[str, ...]
     """Names of the table's columns."""
     places: tuple[int, ...]
-    """Which of the prepared inputs, bins and neighbours left out, are the coordinates."""
+    """Which of the prepared inputs, bins and what other rows' targets say left out, are the coordinates."""
     nearest: int
     """How many neighbours count."""
     outputs: int = 1
     """Numbers that each neighbour has: targets, or classes (of two the second)."""
 
 
+class MeanLayout(Record):
+    """A category whose mean target is a further number (target encoding)."""
+
+    column: str
+    place: int
+    """Which of the code matrix's columns it is."""
+    outputs: int = 1
+    """Numbers that each row has: targets, or classes (of two the second)."""
+
+
 class FeatureLayout(Record):
     """What the columns of the float matrix and of the code matrix are."""
 
     numbers: tuple[str, ...]
-    """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)", behind them those of `spaces`."""
+    """Names of the float matrix's columns, e.g. "area" or "sold (weekday, sin)", behind them those of `means` and
+    `spaces`."""
+    means: tuple[MeanLayout, ...] = ()
+    """Categories whose mean target is told: each adds `outputs` numbers behind the columns' own."""
     spaces: tuple[SpaceLayout, ...] = ()
     """Where neighbours are looked for: each adds `outputs` numbers at the end."""
     indicators: tuple[int, ...] = ()
@@ -144,12 +157,12 @@ class FeatureLayout(Record):
 
     @property
     def given(self) -> int:
-        """How many of the numbers stand in the float matrix: all but what neighbours say."""
-        return len(self.numbers) - sum(space.outputs for space in self.spaces)
+        """How many of the numbers stand in the float matrix: all but what other rows' targets say."""
+        return len(self.numbers) - sum(each.outputs for each in (*self.means, *self.spaces))
 
     def plain(self) -> FeatureLayout:
-        """Return the layout without neighbours and bins: each number as it is."""
-        return self.model_copy(update={"numbers": self.numbers[: self.given], "spaces": (), "bins": 0})
+        """Return the layout without what other rows' targets say, and without bins: each number as it is."""
+        return self.model_copy(update={"numbers": self.numbers[: self.given], "means": (), "spaces": (), "bins": 0})
 
 
 class ModuleSpec(Record):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from danlu.core.errors import PlanError, nearest
-from danlu.core.records import CodeColumn, ColumnSchema, FeatureLayout, Schema, SpaceLayout, TargetSchema
+from danlu.core.records import CodeColumn, ColumnSchema, FeatureLayout, MeanLayout, Schema, SpaceLayout, TargetSchema
 
 FEW = 3
 NEAREST_FEW, NEAREST_MANY = 10, 20
@@ -44,7 +44,12 @@ def number_names(column: ColumnSchema) -> list[str]:
 
 
 def layout(
-    schema: Schema, *, onehot_most: int | None, bins: int = 0, neighbours: Sequence[Sequence[str]] = ()
+    schema: Schema,
+    *,
+    onehot_most: int | None,
+    bins: int = 0,
+    neighbours: Sequence[Sequence[str]] = (),
+    target_encoding: Sequence[str] = (),
 ) -> FeatureLayout:
     """Return the columns of both matrices, in the order of `encode`; of images the size alone.
 
@@ -55,9 +60,10 @@ def layout(
         onehot_most: categories with more levels than this are embedded; None keeps all one-hot.
         bins: that each number is spread over besides.
         neighbours: sets of columns in which the nearest training rows are looked for; an empty one means all columns.
+        target_encoding: categories whose mean target is told.
 
     Raises:
-        PlanError: there is no such column to measure distances in.
+        PlanError: there is no such column to measure distances in, or no such category.
     """
     if schema.image is not None:
         return FeatureLayout(numbers=(), image=schema.image.shape)
@@ -76,13 +82,26 @@ def layout(
         numbers += number_names(column)
     bins = bins if numbers else 0
     plain = FeatureLayout(numbers=tuple(numbers), indicators=tuple(indicators), codes=tuple(codes), bins=bins)
-    return add_neighbours(plain, schema, neighbours)
+    return add_neighbours(_add_means(plain, schema, target_encoding), schema, neighbours)
+
+
+def _add_means(plain: FeatureLayout, schema: Schema, names: Sequence[str]) -> FeatureLayout:
+    """Return a layout with categories whose mean target is told, as further numbers."""
+    place = {code.name: q for q, code in enumerate(plain.codes)}
+    for name in names:
+        if name not in place:
+            raise PlanError("`target_encoding` must be categories", f"{name} is none", nearest(name, place))
+    target = schema.target
+    means = tuple(MeanLayout(column=name, place=place[name], outputs=_outputs(target)) for name in names)
+    said = [name for each in means for name in _said(f"mean target of {each.column}", each.outputs, target)]
+    return plain.model_copy(update={"numbers": (*plain.numbers, *said), "means": means})
 
 
 def add_neighbours(plain: FeatureLayout, schema: Schema, neighbours: Sequence[Sequence[str]]) -> FeatureLayout:
     """Return a layout with spaces in which neighbours are looked for, and what they say as further numbers."""
     spaces = tuple(space(tuple(names), plain, schema) for names in neighbours)
-    said = [name for each in spaces for name in _said(each, schema.target)]
+    where = ["neighbours" if not s.columns else f"neighbours in {', '.join(s.columns)}" for s in spaces]
+    said = [name for what, each in zip(where, spaces, strict=True) for name in _said(what, each.outputs, schema.target)]
     return plain.model_copy(update={"numbers": (*plain.numbers, *said), "spaces": spaces})
 
 
@@ -98,19 +117,21 @@ def space(names: tuple[str, ...], plain: FeatureLayout, schema: Schema) -> Space
         if not inputs.get(name):
             known = nearest(name, [n for n, places in inputs.items() if places])
             raise PlanError("`neighbours` must be columns with numbers or few categories", f"{name} is none", known)
-    target = schema.target
-    classes = 0 if target.task == "regression" else 1 if len(target.classes) == 2 else len(target.classes)
     return SpaceLayout(
         columns=names,
         places=tuple(sorted(place for name in names or inputs for place in inputs[name])),
         nearest=NEAREST_FEW if 0 < len(names) <= FEW else NEAREST_MANY,
-        outputs=classes or len(target.names),
+        outputs=_outputs(schema.target),
     )
 
 
-def _said(space: SpaceLayout, target: TargetSchema) -> list[str]:
-    """Return the names of the numbers that neighbours in a space add."""
-    where = "neighbours" if not space.columns else f"neighbours in {', '.join(space.columns)}"
-    if space.outputs == 1:
-        return [where]
-    return [f"{where} ({each})" for each in target.classes or target.names]
+def _outputs(target: TargetSchema) -> int:
+    """Return how many numbers a row's target is: targets, or classes (of two the second)."""
+    if target.task == "regression":
+        return len(target.names)
+    return 1 if len(target.classes) == 2 else len(target.classes)
+
+
+def _said(what: str, outputs: int, target: TargetSchema) -> list[str]:
+    """Return the names of the numbers that other rows' targets add."""
+    return [what] if outputs == 1 else [f"{what} ({each})" for each in target.classes or target.names]

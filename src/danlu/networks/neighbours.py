@@ -166,6 +166,8 @@ class Neighbours:
 
 
 _TENSORS = ("point_KPD", "mean_KPG", "mass_KP", "soft_K")
+PLACES = ("point", "mean", "mass", "soft")
+"""What is saved of each space."""
 
 
 def _some(learnt: Learnt, rows: int) -> Learnt:

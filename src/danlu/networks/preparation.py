@@ -14,7 +14,7 @@ from torch import Tensor
 
 from danlu.core.records import FeatureLayout
 from danlu.networks.inputs import bin_places
-from danlu.networks.neighbours import Learnt, Neighbours
+from danlu.networks.neighbours import Learnt
 from danlu.networks.statistics import (
     LEAST_LOG,
     MOST_LOG,
@@ -25,6 +25,7 @@ from danlu.networks.statistics import (
     slot_map,
     target_statistics,
 )
+from danlu.networks.told import Told, averaged
 
 
 class Prepared(NamedTuple):
@@ -90,10 +91,8 @@ class Preparation:
     """Edges of bins of scaled numbers in rising order, infinite ones behind the last; E is 0 where there are none."""
     log_K: Tensor
     """Whether it is the logarithm of targets that is scaled."""
-    spaces: tuple[Neighbours, ...] = ()
-    """Where the fold's training rows lie in each of the layout's spaces."""
-    known_KNG: Tensor | None = None
-    """What the neighbours of the table's own rows say, each row left out of its own; not saved."""
+    told: Told | None = None
+    """What is told of other rows' targets."""
 
     @classmethod
     def fit(  # noqa: PLR0913  one call with all that is known of the rows
@@ -147,18 +146,21 @@ class Preparation:
                 layout.plain(), (scale, scale_target), numbers, slot_map(codes[index], layout), target, log
             )
             fold, known_NG = fold._typed(dtype), x[:, :0]
-            if layout.spaces:
-                spaces, known_NG = _neighbours(
-                    fold, x, codes, Learnt(index, _averaged(given, fold, layout)[index], w), layout
+            if layout.means or layout.spaces:
+                double = fold._typed(torch.float64)
+                told = Told.fit(
+                    layout,
+                    fold.prepare(x[None], codes[None]).x_KBD[0],
+                    codes,
+                    Learnt(index, averaged(given, layout, double.scaled)[index], w),
                 )
-                fill, centre, spread = number_statistics(known_NG[index], scale, w)
-                numbers = (
-                    torch.cat([numbers[0], fill]),
-                    torch.cat([numbers[1], centre]),
-                    torch.cat([numbers[2], spread]),
-                )
+                assert told.known_KNG is not None
+                known_NG = told.known_KNG[0].to(dtype)
+                more = number_statistics(known_NG[index], scale, w)
+                fill, centre, spread = (torch.cat(pair) for pair in zip(numbers, more, strict=True))
+                numbers = (fill, centre, spread)
                 fold = cls._plain(layout, (scale, scale_target), numbers, fold.slot_KT[0], target, log)._typed(dtype)
-                fold = replace(fold, spaces=spaces, known_KNG=known_NG[None].to(dtype))
+                fold = replace(fold, told=told.map(lambda tensor: tensor.to(dtype)))
             whole = torch.cat([x[index], known_NG[index]], 1) if layout.bins else x[:0]
             edge = bin_edges(whole, numbers, scale, layout.bins)[None].to(dtype)
             folds.append(replace(fold, layout=layout, edge_KFE=edge))
@@ -199,10 +201,9 @@ class Preparation:
     def _stack(cls, folds: list[Preparation]) -> Preparation:
         """Return preparations of single folds as one."""
         first = folds[0]
-        spaces = tuple(Neighbours.stack([f.spaces[i] for f in folds]) for i in range(len(first.spaces)))
-        known = [f.known_KNG for f in folds if f.known_KNG is not None]
+        told = [fold.told for fold in folds if fold.told is not None]
         buffers: dict[str, Any] = {name: torch.cat([getattr(f, name) for f in folds]) for name in _BUFFERS}
-        return replace(first, **buffers, spaces=spaces, known_KNG=torch.cat(known) if known else None)
+        return replace(first, **buffers, told=Told.stack(told) if told else None)
 
     @classmethod
     def from_tensors(
@@ -212,18 +213,14 @@ class Preparation:
         edges = tensors.get("edge_KFE", tensors["fill_KF"].new_zeros(*tensors["fill_KF"].shape, 0))
         logs = torch.full((len(edges),), scale_target == "log", device=edges.device)
         plain = {name: tensors.get(name, edges if name == "edge_KFE" else logs) for name in _BUFFERS}
-        spaces = tuple(
-            Neighbours.from_tensors(space.nearest, {name: tensors[f"near{i}_{name}"] for name in PLACES})
-            for i, space in enumerate(layout.spaces)
-        )
-        return cls(layout, scale, scale_target, **plain, spaces=spaces)
+        told = Told.from_tensors(layout, tensors) if layout.means or layout.spaces else None
+        return cls(layout, scale, scale_target, **plain, told=told)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the buffers by name, to be saved."""
         told = {"edge_KFE": bool(self.layout.bins), "log_K": self.scale_target == "mixed"}
         plain = {name: getattr(self, name) for name in _BUFFERS if told.get(name, True)}
-        near = {f"near{i}_{name}": tensor for i, s in enumerate(self.spaces) for name, tensor in s.tensors().items()}
-        return plain | near
+        return plain | ({} if self.told is None else self.told.tensors())
 
     def to(self, device: torch.device | str) -> Preparation:
         """Return the same preparation on a device."""
@@ -236,8 +233,7 @@ class Preparation:
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Preparation:
         buffers: dict[str, Any] = {name: change(getattr(self, name)) for name in _BUFFERS}
-        known = None if self.known_KNG is None else change(self.known_KNG)
-        return replace(self, **buffers, spaces=tuple(s.map(change) for s in self.spaces), known_KNG=known)
+        return replace(self, **buffers, told=None if self.told is None else self.told.map(change))
 
     @property
     def input_width(self) -> int:
@@ -245,13 +241,13 @@ class Preparation:
         return prepared_width(self.layout)
 
     def prepare(self, x_KBF: Tensor, codes_KBQ: Tensor, rows_KB: Tensor | None = None) -> Prepared:
-        """Scale, fill and clip numbers, ask neighbours, and map codes to slots.
+        """Scale, fill and clip numbers, ask what other rows' targets say, and map codes to slots.
 
         Arguments:
             x_KBF: encoded numbers, led by as many entries as this preparation has, or by 1 (the same rows for all).
             codes_KBQ: their codes, any integer type.
-            rows_KB: numbers of the rows, where they are of the table that the preparation was learnt from: what their
-                neighbours say is known then, and none is its own neighbour.
+            rows_KB: numbers of the rows, where they are of the table that the preparation was learnt from: what they
+                are told of others is known then, and none is told of itself.
 
         Returns:
             finite numbers `[K, B, D]` and slots `[K, B, E]`.
@@ -268,25 +264,16 @@ class Preparation:
         column_O, slot_O = self._one_hot
         if len(column_O):
             behind.append((slots_KBQ[..., column_O] == slot_O).to(x.dtype))
-        if self.spaces:
-            x = torch.cat([x, self._said(torch.cat([x, *behind], 2), rows_KB)], 2)
+        if self.told is not None:
+            said = self.told(torch.cat([x, *behind], 2), codes_KBQ, rows_KB)
+            centre, scale = (part[:, None, self.layout.given :] for part in (self.centre_KF, self.scale_KF))
+            x = torch.cat([x, scale_numbers(said, centre, scale, self.scale)], 2)
         parts = [x, *behind]
         if self.layout.bins and self.layout.numbers:
             parts.append(bin_places(x, self.edge_KFE))
         embedded = [q for q, c in enumerate(self.layout.codes) if c.width]
         slots_KBE = slots_KBQ[..., embedded] if embedded else slots_KBQ.new_zeros(folds, rows, 0)
         return Prepared(torch.cat(parts, 2) if len(parts) > 1 else x, slots_KBE)
-
-    def _said(self, plain_KBD: Tensor, rows_KB: Tensor | None) -> Tensor:
-        """Return what neighbours say of rows, scaled as other numbers are."""
-        if rows_KB is not None and self.known_KNG is not None:
-            fold_K1 = torch.arange(len(self.known_KNG), device=rows_KB.device)[:, None]
-            said = self.known_KNG[fold_K1, rows_KB]
-        else:
-            places = [plain_KBD[..., list(space.places)] for space in self.layout.spaces]
-            said = torch.cat([near(place) for near, place in zip(self.spaces, places, strict=True)], 2)
-        centre, scale = (part[:, None, self.layout.given :] for part in (self.centre_KF, self.scale_KF))
-        return scale_numbers(said.to(plain_KBD.dtype), centre, scale, self.scale)
 
     @cached_property
     def _one_hot(self) -> tuple[Tensor, Tensor]:
@@ -327,27 +314,4 @@ class Preparation:
         return torch.where(self.log_K[:, None, None], plain.clamp(max=MOST_LOG).exp(), plain)
 
 
-PLACES = ("point", "mean", "mass", "soft")
-"""What is saved of each space of neighbours."""
 _BUFFERS = ("fill_KF", "centre_KF", "scale_KF", "slot_KT", "target_centre_KC", "target_scale_KC", "edge_KFE", "log_K")
-
-
-def _averaged(y: Tensor | None, fold: Preparation, layout: FeatureLayout) -> Tensor:
-    """Return what is averaged over neighbours, float64 `[N, G]`: scaled targets, or ones and zeros of the classes."""
-    assert y is not None, "neighbours need targets"
-    if y.is_floating_point():
-        y_NC = (y if y.ndim == 2 else y[:, None]).double()
-        return fold._typed(torch.float64).scaled(y_NC[None])[0]
-    outputs = layout.spaces[0].outputs
-    if outputs == 1:
-        return (y[:, None] == 1).double()
-    return torch.nn.functional.one_hot(y.long(), outputs).double()
-
-
-def _neighbours(
-    fold: Preparation, x_NF: Tensor, codes_NQ: Tensor, learnt: Learnt, layout: FeatureLayout
-) -> tuple[tuple[Neighbours, ...], Tensor]:
-    """Return a fold's neighbours in every space, and what they say of all rows of the table, `[N, G]`."""
-    plain_ND = fold.prepare(x_NF[None], codes_NQ[None]).x_KBD[0]
-    fitted = [Neighbours.fit(plain_ND[:, list(s.places)], learnt, s.nearest) for s in layout.spaces]
-    return tuple(near for near, _ in fitted), torch.cat([known for _, known in fitted], 1)

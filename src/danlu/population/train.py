@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,13 @@ class Trained:
     """What is to be said of how it went: waves, where memory could not hold all members at once."""
     snapshots: tuple[Snapshot, ...] = ()
     """The first member at some epochs; none where they were not kept."""
+
+    def first(self, count: int) -> Trained:
+        """Return the members of the first so many folds, without what goes on from them: to be judged."""
+        own = [m for m in self.members if m.fold < count]
+        index = [m.index for m in own]
+        members = tuple(m.model_copy(update={"index": i}) for i, m in enumerate(own))
+        return replace(self, weights_MP=self.weights_MP[index], state_MS=self.state_MS[index], members=members)
 
     def joined(self, other: Trained) -> Trained:
         """Return these members and behind them those of other folds of the same run, trained by themselves."""

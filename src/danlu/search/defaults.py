@@ -24,16 +24,21 @@ BINS_LEAST, BINS_MOST = 3, 64
 
 ONEHOT_MOST = 12
 """Categories with more levels than this are embedded by the recipe; a named network gets one-hot columns."""
+ROWS_A_LEVEL, MOST_ENCODED = 250, 12
+"""Categories with fewer rows a level than this are also told by their mean target, of at most so many classes; of more
+rows the embedding learns as much (docs/decisions/2026-11-21-target-encoding.md)."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the recipe looks at: rows to learn from, task, how many classes and columns of numbers, size of images."""
+    """What the recipe looks at: rows to learn from, task, how many classes and columns of numbers, names of categories
+    that have many levels with few rows each, size of images."""
 
     rows: int
     task: Task
     classes: int = 0
     numbers: int = 0
+    sparse: tuple[str, ...] = ()
     image: tuple[int, int, int] | None = None
 
 
@@ -70,6 +75,7 @@ def recipe(plan: Plan, facts: Facts) -> Plan:
             "layer_norm",
             "bins",
             "neighbours",
+            "target_encoding",
             "copies",
             "init",
             "init_bias",
@@ -121,6 +127,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "layer_norm": False,
         "bins": 0,
         "neighbours": (),
+        "target_encoding": (),
         "copies": 1,
         "dropout": 0.0,
         "init": "default",
@@ -158,6 +165,7 @@ def _tuned(plan: Plan, facts: Facts) -> dict[str, Any]:
         "layer_norm": facts.rows >= 10_000,
         "bins": _bins(facts),
         "neighbours": (),
+        "target_encoding": facts.sparse if facts.classes <= MOST_ENCODED else (),
         "copies": 1,
         "dropout": 0.1 if numeric else 0.3,
         "init": "default",

@@ -7,6 +7,7 @@ from typing import Any
 from danlu.core.errors import PlanError
 from danlu.core.parsing import split_setting
 from danlu.core.plan import Plan
+from danlu.population.augment import USUAL
 
 HOLDOUT = 0.1
 """Share of the images that is judged on, unless folds are asked for."""
@@ -40,7 +41,7 @@ def of_images(plan: Plan, rows: int, image: tuple[int, int, int] | None, *, plai
     if plan.neighbours:
         raise PlanError("`neighbours` are looked for in columns", "got images", "Leave it out.")
     open_: dict[str, Any] = {"scale": "unit", "layer_norm": False, "epochs": 10, "augment": ()}
-    open_ |= {"bins": 0, "neighbours": (), "copies": 1}
+    open_ |= {"bins": 0, "neighbours": (), "target_encoding": (), "copies": 1}
     if plan.folds is None and plan.holdout is None:
         open_["folds"], open_["holdout"] = None, HOLDOUT
     if convolutional:
@@ -57,7 +58,7 @@ def _check_moves(plan: Plan, image: tuple[int, int, int]) -> None:
     """Refuse moves as wide as the image: nothing of it would be left."""
     for name in plan.augment or ():
         kind, numbers = split_setting(name)
-        if kind in ("shift", "crop", "cutout") and numbers and numbers[0] >= min(image[1:]):
+        if kind in ("shift", "crop", "cutout") and (numbers or (USUAL[kind],))[0] >= min(image[1:]):
             raise PlanError(
                 f"`augment` {kind} must be less than an image's size",
                 f"got {name} for {image[2]} x {image[1]} pixels",

@@ -37,6 +37,8 @@ class Ladder:
     repeats: tuple[int, ...]
     mixed: bool = False
     """Whether every other repeat may learn the logarithm of a skewed target."""
+    twice: bool = False
+    """Whether there may be a second repeat for that."""
 
 
 def ladder(plan: Plan, facts: Facts) -> Ladder:
@@ -53,7 +55,7 @@ def ladder(plan: Plan, facts: Facts) -> Ladder:
     ordered = plan.fold_column is not None or plan.time is not None or plan.repeats is not None or is_plain(plan)
     more = (BEST_REPEATS * own,) if effort == "best" and not ordered else ()
     free = facts.task == "regression" and plan.scale_target is None and plan.loss is None and not is_plain(plan)
-    return Ladder(normal, effort != "quick" and plan.holdout != 0, (own, *more), free)
+    return Ladder(normal, effort != "quick" and plan.holdout != 0, (own, *more), free, free and not ordered)
 
 
 def shorter(plan: Plan, resolved: Plan, facts: Facts) -> Plan | None:

@@ -46,8 +46,11 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
     search = search_of(plan, trial, facts, schema)
     if goes_on:
         return Contest((), divided, own)
+    wanted = max(own, *steps.repeats)
     if not steps.contested or is_own(plan.net):
-        return Contest((), divided, max(own, *steps.repeats), search=search)
+        return Contest((), divided, wanted, search=search)
+    if steps.twice and wanted == 1 and logged(trial, every=False) is not None:
+        wanted = 2
     found = [with_neighbours(plan, schema)] if may_have_neighbours(plan, facts) else []
     short = shorter(plan, steps.normal, facts)
     found += [] if short is None else [longer(short)]
@@ -56,7 +59,7 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
     # A search tries longer trainings itself; those of classes are longer than in its space.
     tried = () if search is not None and facts.task == "regression" else rivals(plan, steps.normal, facts)
     found += [longer(rival) for rival in tried]
-    return Contest(found, divided, max(own, *steps.repeats), logged if steps.mixed else None, search, steps.repeats[0])
+    return Contest(found, divided, wanted, logged if steps.mixed else None, search, steps.repeats[0])
 
 
 def longer(plan: Plan) -> Challenge:
@@ -86,7 +89,8 @@ def linear(plan: Plan) -> Challenge:
         # The robust scale bends what is far out: no straight line would be left.
         change = {"hidden": (), "layer_norm": False, "dropout": 0.0, "scale": "standard"}
         spec = trial.network.spec.model_copy(update=change | {"layout": trial.network.spec.layout.plain()})
-        resolved = trial.plan.model_copy(update=change | {"epochs": plan.epochs, "bins": 0, "neighbours": ()})
+        plain = {"bins": 0, "neighbours": (), "target_encoding": ()}
+        resolved = trial.plan.model_copy(update=change | plain | {"epochs": plan.epochs})
 
         def make() -> Trial:
             return replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved).relearnt()
@@ -138,7 +142,7 @@ def _alike(trial: Trial, trained: Trained, schema: Schema) -> tuple[Alike, ...]:
     rows, predicted_RNC = unseen_predictions(trial, trained)
     error_NC = errors(target.values[rows], np.nanmean(predicted_RNC, axis=0), target.schema)
     index = torch.from_numpy(rows).to(matrices.x_NF.device)
-    plain = replace(trial.preparation.pick([0]), layout=spec.layout.model_copy(update={"bins": 0}))
+    plain = replace(trial.preparation.pick([0]), layout=spec.layout.plain(), told=None)
     plain_ND = plain.prepare(matrices.x_NF[index][None], matrices.codes_NQ[index][None]).x_KBD[0]
     return alike(plain_ND.cpu(), torch.from_numpy(error_NC), schema, spec.layout)
 

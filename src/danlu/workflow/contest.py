@@ -6,18 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from danlu.core.errors import Interrupted, TrainingError
 from danlu.core.progress import Progress
 from danlu.core.records import Note
 from danlu.core.searched import Searched
 from danlu.data import Folds
 from danlu.judging import GREATER_IS_BETTER, metric, metrics_for
-from danlu.judging.metrics import DECIDED
 from danlu.population import Trained
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.judge import unseen_predictions
+from danlu.workflow.racing import Rival, Told, race, whole
 from danlu.workflow.several import Several
 from danlu.workflow.stages import staged
 from danlu.workflow.training import Listener, Stop, Trial
@@ -29,17 +26,6 @@ FITTED = 0.7
 """Share of the time left that it is then given."""
 WORSE = 1.05
 """Times as large may the error of repeats be that learn otherwise: the mean of both is then better than either."""
-
-
-@dataclass(frozen=True)
-class Rival:
-    """A trial that competes: how it is made, what it is called beside the one that it competes with, and how much it
-    trains, in rows times epochs."""
-
-    make: Callable[[], Trial]
-    name: str
-    other: str
-    work: float
 
 
 @dataclass(frozen=True)
@@ -57,8 +43,6 @@ class Held:
         return self.trial, self.trained, self.notes, self.searched
 
 
-Told = tuple[Listener, Stop]
-"""Who is told of a training, and what ends it."""
 Challenge = Callable[[Trial, Trained, float], Rival | None]
 """From the best trial so far, what it trained, and how much there is time to train, to one that may be better, if there
 is one."""
@@ -108,14 +92,12 @@ class Contest:
             if rival.work + (self.least - 1) * max(work_of(trial), rival.work) > most:
                 notes.append(_no_time(rival.name, pace * rival.work, budget))
                 continue
-            other = rival.make()
-            again = _whole(other, staged(on_progress, f"train setting {place + 2} of {len(self.challenges) + 1}"), stop)
-            if again is None:
+            told = staged(on_progress, f"train setting {place + 2} of {len(self.challenges) + 1}"), stop
+            ended = race(trial, trained, rival, told)
+            if ended is None:
                 return Held(trial, trained, tuple(notes))
-            better, note = _compare(trial, trained, other, again, rival)
+            trial, trained, note = ended
             notes.append(note)
-            if better:
-                trial, trained = other, again
         if trained.interrupted:
             return Held(trial, trained, tuple(notes))
         several, searched = Several(trial, trained), None
@@ -210,11 +192,11 @@ def _in_turn(trial: Trial, told: Told, seconds: float, budget: Budget, first: in
     other, so that only one may be lost. Return how many there are then, those before it among them."""
     wanted = len(set(trial.folds.repeat))
     if budget is ENDLESS:
-        rest = _whole(trial.repeats(first), *told)
+        rest = whole(trial.repeats(first), *told)
         return (first, None) if rest is None else (wanted, rest)
     done, rest = first, None
     while done < wanted and budget.left > 1.1 * seconds:
-        one = _whole(trial.repeats(done, done + 1), *told)
+        one = whole(trial.repeats(done, done + 1), *told)
         if one is None:
             break
         rest, done = one if rest is None else rest.joined(one), done + 1
@@ -273,36 +255,3 @@ def _compared(trial: Trial, trained: Trained, place: int = 1) -> float:
     name = metrics_for(target.schema, trial.plan.metric)[0]
     first, second = (metric(name, target.values[rows], predicted_RNC[r]) for r in (0, place))
     return (1 - second) / max(1 - first, 1e-12) if GREATER_IS_BETTER[name] else second / max(first, 1e-300)
-
-
-def _whole(trial: Trial, on_progress: Listener, stop: Stop) -> Trained | None:
-    """Return the trial's trained members; None where the user stopped, or none survived."""
-    try:
-        trained = trial.train(on_progress, stop)
-    except (Interrupted, TrainingError):
-        return None
-    return None if trained.interrupted else trained
-
-
-def _compare(trial: Trial, trained: Trained, other: Trial, again: Trained, rival: Rival) -> tuple[bool, Note]:
-    """Return whether the other one is better out of fold by the main metric, and the sentence that says so."""
-    target = trial.examined.target
-    name = metrics_for(target.schema, trial.plan.metric)[0]
-    first, second = (_score(each, of, name) for each, of in ((trial, trained), (other, again)))
-    # A share of rows must be greater by half of its rough standard error: of two settings a tenth of the rows differs.
-    margin = 0.5 * np.sqrt(0.1 / max(1, len(target.values))) if name in DECIDED else 0.0
-    better = bool(second > first + margin if GREATER_IS_BETTER[name] else second < first - margin)
-    kept, lost = (rival.name, rival.other) if better else (rival.other, rival.name)
-    values = (second, first) if better else (first, second)
-    text = f"{kept}, rather than {lost}: {name} out of fold {values[0]:,.6g} against {values[1]:,.6g}"
-    return better, Note(topic="setting", text=text)
-
-
-def _score(trial: Trial, trained: Trained, name: str) -> float:
-    """Return the main metric of judged rows, each by the member that did not learn from it."""
-    target, weight = trial.examined.target, trial.examined.special.get("weight")
-    rows, predicted_RNC = unseen_predictions(trial, trained)
-    said = np.isfinite(predicted_RNC[0]).all(1)
-    rows = rows[said]
-    own = None if weight is None else weight[rows]
-    return metric(name, target.values[rows], predicted_RNC[0, said], own, target.schema.positive)

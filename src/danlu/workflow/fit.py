@@ -29,7 +29,7 @@ from danlu.networks.custom import Custom, find
 from danlu.population import Trained
 from danlu.population.processes import agreed
 from danlu.search import Facts, recipe
-from danlu.search.defaults import ONEHOT_MOST, is_plain
+from danlu.search.defaults import ONEHOT_MOST, ROWS_A_LEVEL, is_plain
 from danlu.workflow.baselines import fold_baselines, tested_baselines
 from danlu.workflow.challenges import contest_of
 from danlu.workflow.checks import check, found
@@ -83,7 +83,7 @@ def fit(
     Arguments:
         data: a path (.csv, .tsv, .parquet, .xlsx, .jsonl, .feather, .sqlite and more), the address of a database, a
             data frame of any library, an Arrow table, a NumPy array, or a dict of columns.
-        target: the column to predict, or several; a name or a number from 1.
+        target: the column to predict, or several, in a list or with commas; a name or a number from 1.
         plan: settings as a `danlu.Plan`; keyword settings are added to it.
         name: of the model; by default that of the file.
         test: a table that is scored once, at the end; anything that `data` may be.
@@ -152,8 +152,8 @@ def _walk(
     growth, growth_notes = learning_curve(trial, trained, judged, chosen, on_progress, stop)
     clock.lap("learning_curve" if chosen is not None else "judge")
 
-    judging_notes = (*judged.settled.notes, *sure.notes, *growth_notes)
-    notes = (*material.notes, *folds.notes, *own_notes(network, given), *setting, *shipped.notes, *judging_notes)
+    own = (*own_notes(network, given, len(trained.members), trial.matrices.x_NF.device.type), *setting)
+    notes = (*material.notes, *folds.notes, *own, *shipped.notes, *judged.settled.notes, *sure.notes, *growth_notes)
     run = Run(
         name=name,
         version=__version__,
@@ -214,7 +214,9 @@ def _facts(examined: Examined) -> Facts:
     target, image = examined.schema.target, examined.schema.image
     numbers = len(layout(examined.schema, onehot_most=None).numbers)
     shape = None if image is None else image.shape
-    return Facts(len(examined.kept), target.task, len(target.classes), numbers, shape)
+    least = max(ONEHOT_MOST + 1, len(examined.kept) / ROWS_A_LEVEL)
+    sparse = tuple(column.name for column in examined.schema.columns if len(column.levels) >= least)
+    return Facts(len(examined.kept), target.task, len(target.classes), numbers, sparse, shape)
 
 
 def _built(
@@ -224,7 +226,8 @@ def _built(
     if start is not None:
         return make_network(start.spec, custom, resolved.dtype), resolved
     most = None if is_plain(plan) else ONEHOT_MOST
-    features = layout(schema, onehot_most=most, bins=resolved.bins or 0, neighbours=resolved.neighbours or ())
+    told = {"neighbours": resolved.neighbours or (), "target_encoding": resolved.target_encoding or ()}
+    features = layout(schema, onehot_most=most, bins=resolved.bins or 0, **told)
     network = make_network(describe(resolved, features, schema.target, custom), custom, resolved.dtype)
     return network, with_dropout(resolved, network)
 

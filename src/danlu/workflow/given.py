@@ -26,7 +26,7 @@ FREE = (
 """Settings that may change where training goes on."""
 FIXED = (
     *("net", "hidden", "activation", "batch_norm", "layer_norm", "bins", "neighbours", "copies", "dropout", "scale"),
-    *("scale_target", "loss", "optimizer", "schedule", "dtype", "repeats", "metric"),
+    *("target_encoding", "scale_target", "loss", "optimizer", "schedule", "dtype", "repeats", "metric"),
     *("conv", "kernel", "padding", "pool", "residual", "augment"),
 )
 """Settings that must stay as they were; others are taken as they were."""

@@ -133,8 +133,15 @@ class Trial:
 
     def repeats(self, first: int, last: int | None = None) -> Trial:
         """Return the trial of the folds of some repeats alone, counted from 0, with what they have in the whole."""
-        folds, known = self.folds, sorted(set(self.folds.repeat))[first:last]
-        own = [k for k, repeat in enumerate(folds.repeat) if repeat in known]
+        known = sorted(set(self.folds.repeat))[first:last]
+        return self._pick([k for k, repeat in enumerate(self.folds.repeat) if repeat in known])
+
+    def part(self, first: int, last: int | None = None) -> Trial:
+        """Return the trial of some folds alone, counted from 0, with what they have in the whole."""
+        return self._pick(list(range(len(self.folds.train)))[first:last])
+
+    def _pick(self, own: list[int]) -> Trial:
+        folds = self.folds
         train, judged = (tuple(parts[k] for k in own) for parts in (folds.train, folds.judged))
         few = replace(folds, train=train, judged=judged, repeat=tuple(folds.repeat[k] for k in own))
         return replace(self, folds=few, preparation=self.preparation.pick(own), before=self.before + own[0])
