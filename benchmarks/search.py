@@ -1,12 +1,13 @@
 """Search beside its peers on California housing, in the space of a common random search over scikit-learn's MLP.
 
     python benchmarks/search.py [--settings 32] [--rounds 1] [--peer-settings 16] [--only danlu,sklearn,optuna,cost]
-        [--threads 2] [--out FILE.jsonl]
+        [--peer-epochs 100] [--threads 2] [--out FILE.jsonl]
 
 - `danlu`: `danlu.fit(..., net="mlp", search=N, space=...)`, the whole fit: reading, search, judging.
 - `sklearn`: RandomizedSearchCV(MLPRegressor(early_stopping=True, max_iter=100), n_iter, cv=5, n_jobs=2), on scaled
   columns and target.
-- `optuna`: Optuna's TPE with a median pruner over skorch's MLP of the same space, 5 folds a trial (needs both).
+- `optuna`: Optuna's TPE with a median pruner over skorch's MLP of the same space, 5 folds a trial (needs both); early
+  stopping as there, `--peer-epochs` at most.
 - `cost`: the seconds of the search's rungs over those of one 5-fold fit of the largest setting of the same space.
 
 The training part is four fifths of the rows, the other fifth is scored once. Each tool has a process of
@@ -104,7 +105,7 @@ def with_sklearn(train: Path, test: Path, asked: argparse.Namespace) -> dict[str
         (make_pipeline(SimpleImputer(), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore"), [name for name in x.columns if name not in numbers]),
     )
-    network = MLPRegressor(early_stopping=True, max_iter=100, random_state=0)
+    network = MLPRegressor(early_stopping=True, max_iter=asked.peer_epochs, random_state=0)
     whole = make_pipeline(encode, TransformedTargetRegressor(network, transformer=StandardScaler()))
     space = {
         "hidden_layer_sizes": HIDDEN,
@@ -152,7 +153,8 @@ def with_optuna(train: Path, test: Path, asked: argparse.Namespace) -> dict[str,
             width_in = width_out
         return NeuralNetRegressor(
             torch.nn.Sequential(*layers, torch.nn.Linear(width_in, 1)),
-            max_epochs=100, optimizer=torch.optim.Adam, lr=trial.suggest_float("lr", 1e-4, 1e-2, log=True),
+            max_epochs=asked.peer_epochs, optimizer=torch.optim.Adam,
+            lr=trial.suggest_float("lr", 1e-4, 1e-2, log=True),
             optimizer__weight_decay=trial.suggest_float("decay", 1e-6, 1e-2, log=True),
             batch_size=trial.suggest_categorical("batch", [64, 128, 256, 512]),
             callbacks=[EarlyStopping(patience=10)], verbose=0,
@@ -193,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=int, default=32)
     parser.add_argument("--peer-settings", type=int, default=16)
+    parser.add_argument("--peer-epochs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default=",".join(TOOLS))

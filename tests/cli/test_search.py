@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from danlu.search.study import Known, Study
@@ -69,6 +70,28 @@ def test_json_has_it_and_the_score_is_not_the_value_it_was_chosen_by(danlu, hous
     assert again["search"]["best"] == search["best"]
 
 
+def test_scores_of_a_part_of_the_rows_are_shown_as_such(danlu, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=5000)
+    rows = [f"{a:.3f},{np.sin(2 * a) + 0.1 * b:.3f}" for a, b in zip(x, rng.normal(size=5000), strict=True)]
+    (tmp_path / "waves.csv").write_text("\n".join(["x,y", *rows]), encoding="utf-8")
+    words = ("fit", "waves.csv", "--target", "y", "--holdout", "0.2", "--hidden", "4", "--epochs", "1", "--no-explain")
+    ended = danlu(*words, "--search", "8", "--batch-size", "256")
+    assert ended.code == 0, ended.err
+    assert "searching 8 settings, 1 fold (first 25% of its rows), over" in ended.err
+    page = (tmp_path / "waves.html").read_text(encoding="utf-8")
+    for said in ("On 25% of the rows", "25% of the rows, in the order in which", "the score on 25% of the rows"):
+        assert said in page, said
+    shown = danlu("search", "show", "waves.study").out
+    assert shown.count("25% of rows") == 8 - 2, "the setting before the search among them, and 2 of the others went on"
+    assert max(map(len, shown.splitlines())) <= 80
+    told = json.loads(danlu("search", "show", "waves.study", "--json").out)
+    jsonschema.validate(told, schema("search"))
+    shares = sorted(each["share"] for each in told["searches"][0]["trainings"])
+    assert shares == [0.25] * 8 + [1.0] * 2
+    assert [rung["share"] for rung in told["searches"][0]["found"]["rungs"]] == [0.25, 1.0]
+
+
 def test_bare_search_is_auto_and_off_is_none(danlu, houses: Path, tmp_path: Path) -> None:
     ended = danlu(*FIT, *QUICK, "--search", "--no-page", "-q", "--lr", "0.01")
     assert ended.code == 0, ended.err
@@ -124,9 +147,10 @@ def test_what_a_search_cannot_have_is_refused(danlu, houses: Path, words: list[s
 @pytest.mark.parametrize(
     ("space", "said"),
     [
-        ("learning_rat = [1, 2]\n", "`learning_rat` must be a setting to search"),
+        ("learning_rat = [1, 2]\n", "learning_rat must be a setting to search"),
         ("dropuot = [0.1, 0.2]\n", "Did you mean `dropout`?"),
-        ("[lr]\nlow = 0.1\nhigh = 0.001\n", "must have low below high, got 0.1 and 0.001"),
+        ("[lr]\nlow = 0.1\nhigh = 0.001\n", "s.toml: lr must have low below high, got 0.1 and 0.001"),
+        ("[lr]\nlow = -1\nhigh = 0.001\n", "s.toml: lr must be above 0.0, got -1. Use lr = 0.001."),
         ("[lr]\nlow = 0\nhigh = 0.1\nlog = true\n", "low above 0 for log"),
         ('activation = ["reluu"]\n', "relu"),
         ("[lr\n", "a space must be a TOML file"),

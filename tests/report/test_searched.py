@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -147,6 +148,42 @@ def test_every_setting_has_a_curve() -> None:
     assert "1 setting without a curve" in chart.caption
 
 
+def on_a_part(found: Searched) -> Searched:
+    """Return a search of a holdout: the first rung learns from a quarter of the rows, the second from all."""
+    attempts = tuple(
+        each.model_copy(
+            update={
+                "scores": tuple(
+                    score.model_copy(update={"folds": 1, "share": (0.25, 1.0)[place]})
+                    for place, score in enumerate(each.scores)
+                )
+            }
+        )
+        for each in found.attempts
+    )
+    rungs = tuple(
+        rung.model_copy(update={"folds": 1, "share": share})
+        for rung, share in zip(found.rungs, (0.25, 1.0), strict=True)
+    )
+    return found.model_copy(update={"attempts": attempts, "rungs": rungs})
+
+
+def test_scores_of_a_part_of_the_rows_are_said_to_be_such(examples) -> None:
+    found = on_a_part(wide())
+    assert [each.last.share for each in ranked(found)] == [1.0] * 3 + [0.25] * 17, (
+        "they are not ranked among the others"
+    )
+    record, _ = examples.regression()
+    part = searched(record.model_copy(update={"searched": found}))
+    assert part is not None
+    text = part.html()
+    assert text.count(">25% of the rows<") == 17
+    assert text.count("On 25% of the rows") == 2, "among the amounts, and below the chart"
+    assert "The lowest axis is the score on 25% of the rows, the best at the right." in text
+    assert "Each is of the training on 25% of the rows." in text
+    assert "On all rows" in text
+
+
 def test_nothing_tried_is_nothing_drawn() -> None:
     none = wide().model_copy(update={"attempts": ()})
     assert (coordinates(none), curves(none, "rmse")) == (None, None)
@@ -170,6 +207,7 @@ def test_it_is_drawn_in_chromium_and_hostile_text_stays_text(
         pytest.skip("needs Chromium (apt-get install chromium)")
     record, arrays = examples.regression()
     found = wide(hostile=HOSTILE)
+    found = on_a_part(found) if locale == "zh-CN" else found
     path = write_page(record.model_copy(update={"searched": found}), arrays, tmp_path / "page.html")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
@@ -188,7 +226,7 @@ def test_it_is_drawn_in_chromium_and_hostile_text_stays_text(
         assert HOSTILE in tab.locator("#chart-search-lines svg text").all_text_contents()
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
         if locale == "zh-CN":
-            assert [text for text in tab.evaluate("language.missing()") if "setting" in text or "fold" in text] == []
+            assert [text for text in tab.evaluate("language.missing()") if re.search("setting|fold|rows", text)] == []
         paths = "document.querySelectorAll('#chart-search-lines .mark-line path').length"
         before = tab.evaluate(paths)
         assert before >= 20

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from danlu.search.learnt import importance
 from danlu.search.propose import APART, expected, propose, spread
-from danlu.search.space import Range, Space
+from danlu.search.space import Choice, Range, Space
 
 SPACE = Space({name: Range(0.0, 1.0) for name in ("lr", "dropout", "weight_decay")})
 
@@ -61,3 +61,13 @@ def test_importance_names_what_made_the_difference() -> None:
     assert found["dropout"] > 0.7
     assert sum(found.values()) == pytest.approx(1)
     assert importance(place[:5], error[:5].tolist(), SPACE.names) == {}
+
+
+def test_a_setting_of_choices_is_not_proposed_twice() -> None:
+    space = Space({"hidden": Choice(((8,), (16,), (32,), (64,))), "epochs": Range(1, 4, whole=True)})
+    first = [place for place in spread(10, 2, seed=4) if space.at(place)["hidden"] != (8,)]
+    seen = [(place, float(place.sum())) for place in first] + [(spread(1, 2, seed=4)[0], 9.0)] * (10 - len(first))
+    left = 16 - len({str(space.at(place)) for place, _ in seen})
+    found = [str(space.at(place)) for place in propose(space, seen, left, seed=0)]
+    assert len({*found, *(str(space.at(place)) for place, _ in seen)}) == 16, "all there are"
+    assert len(propose(space, seen, left + 2, seed=0)) == left + 2, "then some come again"

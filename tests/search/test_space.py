@@ -96,6 +96,25 @@ def test_a_file_that_is_no_space_is_refused(tmp_path: Path) -> None:
             Space.read(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[lr]\nlow = -1.0\nhigh = 0.1\n", "s.toml: lr must be above 0.0, got -1.0. Use lr = 0.001."),
+        ("[lr]\nlow = 1\nhigh = 0.1\n", "s.toml: lr must have low below high, got 1 and 0.1. Use low = 0.001,"),
+        (
+            "dropuot = [0.1]\n",
+            "s.toml: dropuot must be a setting to search, it is no setting that can be searched. Did you",
+        ),
+        ("batch_size = [0]\n", "s.toml: batch_size must be at least 1, got 0. Use batch_size = 256, or all."),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_as_it_stands_there(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "s.toml").write_text(content)
+    with pytest.raises(PlanError) as refused:
+        Space.read(str(tmp_path / "s.toml"))
+    assert str(refused.value).removeprefix(f"{tmp_path}/").startswith(said)
+
+
 def test_the_default_space_leaves_out_what_the_user_has_settled() -> None:
     facts = Facts(rows=5000, task="classification", classes=3, numbers=4)
     plan = Plan(hidden=(64,), epochs=10)
@@ -118,10 +137,19 @@ def test_each_rung_has_more_folds_and_fewer_settings(settings: int, folds: int) 
         steps = rungs(settings, folds, rows)
         assert steps[0].settings == settings
         assert steps[-1].folds == folds
-        assert all(b.folds > a.folds and b.settings < a.settings for a, b in pairwise(steps))
+        assert all((b.folds, b.share) > (a.folds, a.share) and b.settings < a.settings for a, b in pairwise(steps))
+        assert steps[-1].share == 1
         assert trainings(settings, folds, rows) <= settings
         assert sum(batches(settings)) == settings
         assert settings_for(trainings(settings, folds, rows), folds, rows) >= settings
+
+
+def test_a_holdout_of_many_rows_begins_with_a_part_of_them() -> None:
+    assert [(step.share, step.settings) for step in rungs(40, 1, 5000)] == [(0.25, 40), (1, 10)]
+    assert [(step.share, step.settings) for step in rungs(40, 1, 4999)] == [(1, 40)]
+    assert trainings(40, 1, 5000) == 40 / 4 + 10
+    assert settings_for(20, 1, 5000) == 40
+    assert all(step.share == 1 for folds in (2, 5) for step in rungs(40, folds, 5000))
 
 
 def test_32_settings_of_5_folds_are_less_than_ten_fits() -> None:

@@ -62,6 +62,40 @@ def test_the_end_keeps_predictions_of_whole_trainings_alone(tmp_path: Path) -> N
     assert read_study(file)[0]["found"] == "{}"
 
 
+def test_trainings_on_a_part_of_the_rows_are_never_mixed_with_whole_ones(tmp_path: Path) -> None:
+    file = tmp_path / "s.study"
+    study = opened(file)
+    part = study.of_part(0.25, "rows")
+    part.add({"lr": 0.1}, 1, Known(0.5, 1.0, np.zeros((2, 1))), "spread", 10)
+    part.add({"lr": 0.3}, 1, Known(0.1, 1.0, None), "spread", 10)
+    study.add({"lr": 0.1}, 1, Known(2.0, 1.0, None), "spread", 10)
+    again = opened(file)
+    assert {name: each.error for name, each in again.known.items()} == {('{"lr": 0.1}', 1): 2.0}
+    known = again.of_part(0.25, "rows")
+    assert {name: each.error for name, each in known.known.items()} == {
+        ('{"lr": 0.1}', 1): 0.5,
+        ('{"lr": 0.3}', 1): 0.1,
+    }
+    assert again.of_part(0.25, "other rows").known == {}
+    assert again.of_part(0.5, "rows").known == {}
+    assert opened(file, key="b").earlier(9) == [{"lr": 0.1}], "the better one of a part of the rows is none"
+    shares = [(each["share"], each["error"]) for search in read_study(file) for each in search["trainings"]]
+    assert sorted(shares) == [(0.25, 0.1), (0.25, 0.5), (1.0, 2.0)]
+    study.found("{}")
+    assert opened(file).of_part(0.25, "rows").known['{"lr": 0.1}', 1].predicted_NC is not None
+
+
+def test_a_study_of_before_there_were_parts_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "s.study"
+    opened(file).add({"lr": 0.1}, 5, Known(2.5, 1.0, None), "spread", 10)
+    with sqlite3.connect(file) as connection:
+        connection.execute("alter table trainings drop column share")
+        connection.execute("pragma user_version = 1")
+    assert opened(file).known['{"lr": 0.1}', 5].error == 2.5
+    opened(file).add({"lr": 0.2}, 5, Known(3.5, 1.0, None), "spread", 10)
+    assert [each["share"] for each in read_study(file)[0]["trainings"]] == [1, 1]
+
+
 @pytest.mark.parametrize("kind", ["text", "another database", "folder", "a later version"])
 def test_what_is_no_study_is_refused_and_stays_as_it_is(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "s.study"

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -131,6 +132,50 @@ def test_any_number_of_processes_gives_the_same(
     for processes in numbers:
         other = spread(tmp_path, "table.csv", target, processes, settings)
         check_same(tmp_path, one, other, f"{processes} processes", new)
+
+
+@pytest.mark.parametrize("case", ["folds", pytest.param("holdout", marks=pytest.mark.slow)])
+def test_two_processes_search_what_one_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = QUICK | {"epochs": 3, "batch_size": 256, "search": 12, "study": "s.study"}
+    if case == "holdout":
+        settings = {name: value for name, value in settings.items() if name != "folds"} | {"holdout": 0.2}
+    write_csv(houses(5000 if case == "holdout" else 150), tmp_path / "houses.csv")
+    one = danlu.fit("houses.csv", "price", **settings)
+    (tmp_path / "s.study").rename(tmp_path / "one.study")
+    two = spread(tmp_path, "houses.csv", "price", 2, settings)
+    check_same(tmp_path, one, two, "a search", houses(40, seed=5))
+    first, second = one.run.searched, two.run.searched
+    assert first is not None
+    assert second is not None
+    timed = {"seconds": 0.0, "rungs": ()}
+    assert first.model_copy(update=timed) == second.model_copy(update=timed)
+    assert [rung.networks for rung in first.rungs] == [rung.networks for rung in second.rungs]
+    rows = []
+    for name in ("one.study", "s.study"):
+        with sqlite3.connect(tmp_path / name) as study:
+            asked = "select setting, folds, share, how, error, predicted from trainings order by 1, 2, 3"
+            rows.append(study.execute(asked).fetchall())
+            assert study.execute("select count(*) from searches").fetchone() == (1,)
+    assert rows[0] == rows[1], "one process alone writes, and what one would write"
+    shutil.rmtree(tmp_path / "2.danlu")
+    again = spread(tmp_path, "houses.csv", "price", 2, settings).run.searched
+    assert again is not None
+    assert sum(rung.networks for rung in again.rungs) == 0, "every process knows what the study has"
+    assert again.chosen == first.chosen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--study", "there"], ["--space", "gone.toml"], ["--search", "3"]])
+def test_a_search_that_cannot_be_ends_all_processes(tmp_path: Path, words: list[str]) -> None:
+    write_csv(houses(), tmp_path / "houses.csv")
+    (tmp_path / "there").mkdir()
+    ended = torchrun(2, ["fit", "houses.csv", "--target", "price", *options(QUICK), "--search", "8", *words], tmp_path)
+    assert ended.returncode != 0
+    assert ended.stderr.count("error: ") == 1
+    codes = re.findall(r"exitcode +: (-?\d+)", ended.stderr)
+    assert len(codes) == 2
+    assert len(set(codes)) == 1
 
 
 @pytest.mark.slow

@@ -198,3 +198,97 @@ def test_stopped_before_further_repeats_the_settings_that_were_searched_are_kept
     whole = contest._further(both, 0.1, [], (None, None), ENDLESS)
     assert len(whole.trained.members) in (4, 8)
     assert len(whole.trial.folds.train) == len(whole.trained.members)
+
+
+PARTED: dict[str, Any] = {"holdout": 0.2, "folds": None, "epochs": 2, "batch_size": 256}
+
+
+def parted(study: Path | None = None, **more: Any) -> danlu.Model:
+    settings = (
+        SMALL
+        | PARTED
+        | {"search": 12, "space": {"lr": SPACE["lr"], "dropout": SPACE["dropout"]}, "hidden": "32"}
+        | more
+    )
+    return danlu.fit(table(5000), "z", study=None if study is None else str(study), **settings)
+
+
+def test_a_holdout_is_searched_on_a_part_of_its_rows_first() -> None:
+    model = parted()
+    found = model.run.searched
+    assert found is not None
+    assert [(rung.share, rung.settings) for rung in found.rungs] == [(0.25, 12), (1.0, 4)]
+    assert all(attempt.scores[0].share == 0.25 for attempt in found.attempts), "the setting before the search as well"
+    went = [attempt for attempt in found.attempts if attempt.last.share == 1]
+    ranked = sorted((a for a in found.attempts if a.number), key=lambda a: a.scores[0].value or np.inf)
+    assert {a.number for a in went} == {0, *(a.number for a in ranked[:3])}
+    assert found.chosen[0] == min(went, key=lambda a: a.last.value or np.inf).number != 0
+    first = next(attempt for attempt in found.attempts if attempt.number == found.chosen[0])
+    again = danlu.fit(table(5000), "z", **SMALL | PARTED | {"hidden": "32"} | first.setting)
+    assert np.array_equal(model.tensors["weights"][:1].numpy(), again.tensors["weights"].numpy())
+    assert first.last.value == pytest.approx(again.run.scores["rmse"].value)
+    assert first.scores[0].value != first.last.value
+    assert model.run.members[0].train_rows == 4000
+
+
+def test_a_search_of_a_holdout_that_was_killed_goes_on_and_gives_the_same(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(progress: Progress) -> None:
+        if progress.stage.startswith("search, rung 2"):
+            raise Killed
+
+    whole = parted(tmp_path / "whole.study")
+    with pytest.raises(Killed):
+        parted(tmp_path / "cut.study", on_progress=kill)
+    with sqlite3.connect(tmp_path / "cut.study") as connection:
+        assert connection.execute("select distinct share from trainings").fetchall() == [(0.25,)]
+    again = parted(tmp_path / "cut.study")
+    (found, other), rungs = (model.run.searched for model in (again, whole)), (0.25, 1.0)
+    assert found is not None
+    assert other is not None
+    assert found.known >= 12
+    assert [rung.networks > 0 for rung in found.rungs] == [False, True]
+    assert tuple(rung.share for rung in found.rungs) == rungs
+    assert (found.chosen, found.optimism) == (other.chosen, other.optimism)
+    assert [a.scores for a in found.attempts] == [a.scores for a in other.attempts]
+    assert np.array_equal(again.tensors["weights"].numpy(), whole.tensors["weights"].numpy())
+    finished = parted(tmp_path / "cut.study").run.searched
+    assert finished is not None
+    assert sum(rung.networks for rung in finished.rungs) == 0
+    assert finished.optimism == other.optimism
+
+
+def test_stopped_between_two_populations_nothing_of_the_rung_is_taken(tmp_path: Path) -> None:
+    stages: list[str] = []
+    ended = [0]
+
+    def tell(progress: Progress) -> None:
+        stages.append(progress.stage)
+        if progress.stage.startswith("search, part 1") and progress.epoch == progress.epochs and progress.wave == 1:
+            ended[0] += 1
+
+    model = searched(tmp_path / "a.study", on_progress=tell, stop=lambda: ended[0] > 0)
+    assert any(stage.startswith("search, part 1") for stage in stages)
+    assert not any(stage.startswith("search, part 2") for stage in stages)
+    assert model.run.searched is not None
+    with sqlite3.connect(tmp_path / "a.study") as connection:
+        assert connection.execute("select count(*) from trainings").fetchone() == (0,), (
+            "what was never begun is not broken"
+        )
+
+
+def test_curves_of_a_setting_are_those_it_has_alone() -> None:
+    space = {"epochs": {"low": 3, "high": 9}, "lr": {"low": 0.001, "high": 0.05, "log": True}}
+    model = searched(space=space, search=12)
+    found = model.run.searched
+    assert found is not None
+    assert found.chosen[0]
+    again = danlu.fit(table(), "z", **SMALL | found.attempts[found.chosen[0]].setting, judge_every=1)
+    own = model.arrays["judged_epochs_J"].tolist()
+    assert set(own) <= set(range(1, len(model.arrays["loss_EM"]) + 1))
+    rows = [
+        again.arrays["judged_epochs_J"].tolist().index(epoch) for epoch in own if epoch <= model.run.resolved.epochs
+    ]
+    np.testing.assert_array_equal(model.arrays["judged_JM"][: len(rows), :4], again.arrays["judged_JM"][rows])

@@ -70,15 +70,15 @@ def print_search(console: Console, search: SearchOfStudy, most: int) -> None:
 
 def settings_table(search: SearchOfStudy, most: int) -> Table:
     """Return the best settings of those that came furthest."""
-    last = {str(each.setting): each for each in sorted(search.trainings, key=lambda each: each.folds)}
-    done = [(each.folds, each.value, each.setting) for each in last.values()]
-    known = [(folds, value, setting) for folds, value, setting in done if value is not None]
-    known.sort(key=lambda each: (-each[0], -each[1] if search.greater else each[1]))
+    last = {str(each.setting): each for each in sorted(search.trainings, key=lambda each: (each.folds, each.share))}
+    done = [((each.folds, each.share), each.value, each.setting) for each in last.values()]
+    known = [(on, value, setting) for on, value, setting in done if value is not None]
+    known.sort(key=lambda each: (-each[0][0], -each[0][1], -each[1] if search.greater else each[1]))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("folds", justify="right")
     table.add_column(Text(search.metric), justify="right")
     table.add_column("setting", overflow="fold")
-    for folds, value, setting in known[:most]:
+    for (folds, share), value, setting in known[:most]:
         words = ", ".join(f"{name} {shown(each)}" for name, each in setting.items())
-        table.add_row(str(folds), f"{value:,.5g}", Text(words))
+        table.add_row(str(folds) if share == 1 else f"{share:.0%} of rows", f"{value:,.5g}", Text(words))
     return table

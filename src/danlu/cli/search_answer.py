@@ -17,8 +17,12 @@ class Training(BaseModel):
 
     setting: dict[str, Any] = Field(description="What varied, and its values.")
     folds: int = Field(description="On so many folds, the first ones.")
+    share: float = Field(
+        description="Of the training rows: below 1 in the first rung of a holdout. Only values of one share compare."
+    )
     how: Literal["start", "earlier", "spread", "model"] = Field(
-        description="Where it came from: an earlier search, an even spread over the space, or a model of those before."
+        description="Where it came from: the setting before the search, an earlier search, an even spread over the "
+        "space, or a model of those before."
     )
     epochs: int = Field(description="Of each network.")
     seconds: float = Field(description="Its share of the time that its rung took.")
@@ -70,5 +74,5 @@ def search_of_study(search: dict[str, Any]) -> SearchOfStudy:
 
 def _training(training: dict[str, Any], *, greater: bool) -> Training:
     error = training["error"]
-    own = {name: training[name] for name in ("setting", "folds", "how", "epochs", "seconds", "at")}
+    own = {name: training[name] for name in ("setting", "folds", "share", "how", "epochs", "seconds", "at")}
     return Training(**own, value=None if error is None else 1 - error if greater else error)

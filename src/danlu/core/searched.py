@@ -15,6 +15,8 @@ class RungScore(Record):
     folds: int
     value: float | None
     """The search's metric; None where a network did not survive."""
+    share: float = 1.0
+    """Of the training rows that the networks learnt from. Scores of a part of them and of all do not compare."""
 
 
 class Attempt(Record):
@@ -46,6 +48,8 @@ class Rung(Record):
     """One rung: so many settings were trained on the first so many folds."""
 
     folds: int
+    share: float = 1.0
+    """Of the training rows that they learnt from."""
     settings: int
     networks: int
     """That were trained in it."""

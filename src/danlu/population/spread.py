@@ -99,16 +99,16 @@ def gather(own: Trained | None, shares: Sequence[Sequence[int]], population: Pop
     Raises:
         Interrupted: no process took a step.
     """
-    headers = tell_all(None if own is None else _header(own))
+    headers = tell_all(None if own is None else header_of(own))
     parts, notes = [], _notes(headers)
     for rank, (header, indices) in enumerate(zip(headers, shares, strict=True)):
         if header is None:
             continue
-        arrays = _arrays(own) if own is not None and rank == launched().rank else {}
+        arrays = arrays_of(own) if own is not None and rank == launched().rank else {}
         for name, (kind, shape) in header["arrays"].items():
             empty = torch.empty(shape, dtype=getattr(torch, kind))
             arrays[name] = broadcast(arrays.get(name, empty), rank)
-        parts.append((indices, _part(header, arrays)))
+        parts.append((indices, part_of(header, arrays)))
     if not parts:
         raise Interrupted("a network needs at least one step", "training was stopped before it", "Start it again.")
     missing = sorted({*range(population.members.count)} - {index for indices, _ in parts for index in indices})
@@ -205,16 +205,16 @@ def _check_same(network: Network, shelf: Shelf, rows: Rows, members: Members, pl
         )
 
 
-def _arrays(trained: Trained) -> dict[str, Tensor]:
+def arrays_of(trained: Trained) -> dict[str, Tensor]:
     """Return all numbers of a result, on the CPU, by name."""
     curves = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in trained.curves.items()}
     weights = {"weights_MP": trained.weights_MP, "state_MS": trained.state_MS}
     return {name: value.detach().cpu().contiguous() for name, value in (weights | curves).items()}
 
 
-def _header(trained: Trained) -> dict[str, Any]:
+def header_of(trained: Trained) -> dict[str, Any]:
     """Return, as JSON, what else there is, and how the numbers look."""
-    looks = {name: [str(value.dtype).split(".")[1], list(value.shape)] for name, value in _arrays(trained).items()}
+    looks = {name: [str(value.dtype).split(".")[1], list(value.shape)] for name, value in arrays_of(trained).items()}
     return {
         "arrays": looks,
         "members": [record.model_dump(mode="json") for record in trained.members],
@@ -236,7 +236,7 @@ def _notes(headers: Sequence[dict[str, Any] | None]) -> tuple[Note, ...]:
     )
 
 
-def _part(header: dict[str, Any], arrays: dict[str, Tensor]) -> Trained:
+def part_of(header: dict[str, Any], arrays: dict[str, Tensor]) -> Trained:
     """Return a result from what was sent of it."""
     return Trained(
         weights_MP=arrays.pop("weights_MP"),

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from danlu.core.searched import Attempt, Searched, shown
+from danlu.core.searched import Attempt, RungScore, Searched, shown
 from danlu.report import words
 from danlu.report.charts import Chart, clean, finish, logarithmic, numbers_axis
 from danlu.report.figures import Mark
 
-FATES = {"kept": ("kept", "first"), "further": ("went on to more folds", "third"), "dropped": ("dropped", "grey")}
+FATES = {"kept": ("kept", "first"), "further": ("went on", "third"), "dropped": ("dropped", "grey")}
 """What became of a setting: in words, and the colour. Those that come first lie on top."""
 STRONG, FAINT = 0.95, 0.3
 """How strong the lines of the best and of the last one are."""
@@ -42,10 +42,10 @@ class Axis:
 def ranked(found: Searched) -> list[Attempt]:
     """Return the settings, the best first: of those that came to a later rung, then by their score in it."""
 
-    def place(attempt: Attempt) -> tuple[float, float, int]:
+    def place(attempt: Attempt) -> tuple[float, float, float, int]:
         value = attempt.last.value
         error = math.inf if value is None else -value if found.greater else value
-        return -attempt.last.folds, error, attempt.number
+        return -attempt.last.folds, -attempt.last.share, error, attempt.number
 
     return sorted((each for each in found.attempts if each.scores), key=place)
 
@@ -66,6 +66,15 @@ def setting_words(attempt: Attempt) -> str:
     return ", ".join(f"{name} {shown(value)}" for name, value in attempt.setting.items()) or "–"
 
 
+def on(score: RungScore) -> str:
+    """Return the folds of a score, or the share of the rows where it is of a part of them: these do not compare.
+
+    >>> on(RungScore(folds=5, value=1.0)), on(RungScore(folds=1, value=1.0, share=0.25))
+    ('5', '25% of the rows')
+    """
+    return f"{score.folds}" if score.share == 1 else f"{words.percent(score.share)} of the rows"
+
+
 _OWN = ("setting", "series", "strong", "folds", "score", "text")
 """Columns that are the same all along a line."""
 
@@ -80,7 +89,7 @@ def _add(lines: dict[str, list[Any]], found: Searched, drawn: Sequence[Attempt],
     attempt = drawn[i]
     strong = STRONG - (STRONG - FAINT) * i / max(len(drawn) - 1, 1)
     score = words.metric_value(found.metric, attempt.last.value)
-    own = (attempt.number, fate(found, attempt), round(strong, 3), attempt.last.folds, score, setting_words(attempt))
+    own = (attempt.number, fate(found, attempt), round(strong, 3), on(attempt.last), score, setting_words(attempt))
     for name, value in zip(_OWN, own, strict=True):
         lines[name] += [value] * points
 
@@ -183,8 +192,10 @@ def coordinates(found: Searched) -> Chart | None:
 
 def _caption(found: Searched, drawn: Sequence[Attempt], scores: Axis) -> str:
     """Say how the axes are read."""
-    folds = drawn[0].scores[0].folds
-    said = f"The lowest axis is the score on the first {words.count(folds, 'fold')}, the best at the right."
+    first = drawn[0].scores[0]
+    said = f"The lowest axis is the score on the first {words.count(first.folds, 'fold')}, the best at the right."
+    if first.share < 1:
+        said = f"The lowest axis is the score on {words.percent(first.share)} of the rows, the best at the right."
     if scores.beyond:
         said += f" What is worse than {scores.ticks[0][1]} stands at its left end."
     if len(drawn) < len(found.attempts):
@@ -204,7 +215,7 @@ def _coordinates_spec(alt: Any, amount: int) -> dict[str, Any]:
     shown_ = [
         alt.Tooltip("setting:Q", title="setting", format=",d"),
         alt.Tooltip("score:N", title="score"),
-        alt.Tooltip("folds:Q", title="folds"),
+        alt.Tooltip("folds:N", title="folds"),
         alt.Tooltip("text:N", title="values"),
     ]
     edge = alt.expr.if_(alt.datum.x == 0, "left", alt.expr.if_(alt.datum.x == 1, "right", "center"))
@@ -284,6 +295,8 @@ def curves(found: Searched, metric: str) -> Chart | None:
     label += f"the best, number {drawn[0].number}, from {words.number(ends[0])} to {words.number(ends[-1])}."
     caption = "Each is the mean over the networks that were trained first"
     caption += ", of setting 0 over those of all folds." if any(not each.number for each in drawn) else "."
+    if (first := drawn[0].scores[0]).share < 1:
+        caption = f"Each is of the training on {words.percent(first.share)} of the rows."
     without = len(found.attempts) - len(drawn)
     if without and len(drawn) < MOST_LINES:
         caption += f" {words.count(without, 'setting')} without a curve: broken, or taken from the study."

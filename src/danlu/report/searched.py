@@ -7,7 +7,7 @@ import numpy as np
 from danlu.core.records import Run
 from danlu.core.searched import Attempt, Searched
 from danlu.report import attempts, words
-from danlu.report.attempts import FATES, fate, setting_words
+from danlu.report.attempts import FATES, fate, on, setting_words
 from danlu.report.charts import Chart, clean, finish, logarithmic, numbers_axis
 from danlu.report.figures import Mark
 from danlu.report.markup import Html, facts, join, table, tag
@@ -55,7 +55,9 @@ def _amounts(found: Searched) -> list[tuple[object, object]]:
     for rung in found.rungs[:8]:
         cost = f"{words.count(rung.networks, 'network')}, {words.duration(rung.seconds)}"
         said = join(words.count(rung.settings, "setting"), tag("span", cost, class_="muted"))
-        pairs.append((f"On {words.count(rung.folds, 'fold')}", said))
+        on_rows = f"On {words.percent(rung.share)} of the rows" if rung.share < 1 else "On all rows"
+        parted = any(each.share < 1 for each in found.rungs)
+        pairs.append((on_rows if parted else f"On {words.count(rung.folds, 'fold')}", said))
     if found.known:
         pairs.append(("From the study", words.count(found.known, "training")))
     return [*pairs, ("Time", words.duration(found.seconds))]
@@ -95,8 +97,10 @@ def _tried(found: Searched) -> Chart | None:
         color=alt.Color("fate:N", legend=None, scale=colours),
         tooltip=tips,
     )
-    folds = words.count(shown[0].scores[0].folds, "fold")
-    caption = f"On the first {folds}, in the order in which they were proposed. "
+    first = shown[0].scores[0]
+    caption = f"On the first {words.count(first.folds, 'fold')}, in the order in which they were proposed. "
+    if first.share < 1:
+        caption = f"On {words.percent(first.share)} of the rows, in the order in which they were proposed. "
     caption += "More is better." if found.greater else "Less is better."
     label = (
         f"{words.metric_name(found.metric)} of {len(shown):,} settings: {words.number(low)} to {words.number(high)}."
@@ -119,15 +123,16 @@ def _attempts(found: Searched) -> Html:
     """List the settings, those that were kept first, then by the folds that they came to and their score there."""
     sign = -1 if found.greater else 1
 
-    def rank(each: Attempt) -> tuple[int, int, float]:
+    def rank(each: Attempt) -> tuple[int, int, float, float]:
         kept = found.chosen.index(each.number) if each.number in found.chosen else len(found.chosen)
         value = each.last.value if each.scores else None
-        return kept, -(each.last.folds if each.scores else 0), float("inf") if value is None else sign * value
+        folds, share = (each.last.folds, each.last.share) if each.scores else (0, 0.0)
+        return kept, -folds, -share, float("inf") if value is None else sign * value
 
     rows = []
     for each in sorted(found.attempts, key=rank)[:MOST_ROWS]:
         last = each.last if each.scores else None
-        cells = [f"{each.number}", FATES[fate(found, each)][0], "–" if last is None else f"{last.folds}"]
+        cells = [f"{each.number}", FATES[fate(found, each)][0], "–" if last is None else on(last)]
         value = words.metric_value(found.metric, None if last is None else last.value)
         rows.append([*cells, value, f"{each.parameters:,}", ORIGINS[each.how], tag("code", setting_words(each))])
     head = ["Setting", "Ended", "Folds", words.metric_name(found.metric), "Parameters", "From", "Values"]

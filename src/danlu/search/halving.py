@@ -1,4 +1,5 @@
-"""How many settings a search trains, and on how many folds: a first fold chooses those that are trained on all."""
+"""How many settings a search trains, and on how many folds: a first fold, or a part of the rows, chooses those that are
+trained on all."""
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ FEW_ROWS = 2000
 """Below so many rows one fold of five is too few to choose by: the first rung has two."""
 NARROW, WIDE = ((64, 64), (128, 128), (128, 128, 128)), ((128, 128), (256, 256), (256, 256, 256))
 """Hidden widths of the default space: few, so that many settings are one population and may predict together."""
+PART = 0.25
+"""Share of the training rows that the first rung learns from where there is one fold only, as with a holdout."""
+PARTED = 5000
+"""Below so many rows a part of them is too few to choose by: all settings of a holdout are trained whole."""
 LARGE = 64
 """A search of so many settings has three rungs."""
 KEPT = 4
@@ -26,14 +31,17 @@ LEAST, MOST = LEAST_SEARCHED, MOST_SEARCHED
 
 @dataclass(frozen=True)
 class Step:
-    """A rung as it is planned: how many settings are trained on the first so many folds."""
+    """A rung as it is planned: how many settings are trained on the first so many folds, on which share of the rows."""
 
     folds: int
     settings: int
+    share: float = 1.0
 
 
 def rungs(settings: int, folds: int, rows: int = 10_000) -> tuple[Step, ...]:
     """Return the rungs of a search: all settings on one fold, and the best of them, on and on, on all.
+
+    Where there is one fold only, all settings are trained on a part of its rows, and the best quarter on all of them.
 
     Each training is whole. Fewer epochs would tell less (docs/decisions/2026-11-21-search.md), and what was trained
     stays: a setting that goes on trains the folds that it has not yet.
@@ -42,7 +50,11 @@ def rungs(settings: int, folds: int, rows: int = 10_000) -> tuple[Step, ...]:
     [(1, 32), (5, 4)]
     >>> [(step.folds, step.settings) for step in rungs(128, 5)]
     [(1, 128), (2, 32), (5, 8)]
+    >>> [(step.share, step.settings) for step in rungs(32, 1)]
+    [(0.25, 32), (1.0, 8)]
     """
+    if folds == 1 and rows >= PARTED:
+        return Step(1, settings, PART), Step(1, max(2, settings // KEPT))
     first = min(2 if rows < FEW_ROWS else 1, folds)
     if first == folds:
         return (Step(folds, settings),)
@@ -54,13 +66,13 @@ def rungs(settings: int, folds: int, rows: int = 10_000) -> tuple[Step, ...]:
 def trainings(settings: int, folds: int, rows: int = 10_000) -> float:
     """Return to how many trainings of all folds a search amounts.
 
-    >>> trainings(32, 5), trainings(128, 5)
-    (9.6, 36.8)
+    >>> trainings(32, 5), trainings(128, 5), trainings(32, 1)
+    (9.6, 36.8, 16.0)
     """
-    total, before = 0, 0
+    total, before = 0.0, 0
     for step in rungs(settings, folds, rows):
-        total += (step.folds - before) * step.settings
-        before = step.folds
+        total += (step.folds - before) * step.settings * step.share
+        before = step.folds if step.share == 1 else 0
     return total / folds
 
 

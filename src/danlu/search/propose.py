@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from danlu.search.space import Space
+from danlu.search.study import written
 
 CANDIDATES = 2048
 """Places of which the best is taken; a part of them lies near the best that were seen."""
@@ -30,7 +31,13 @@ def spread(count: int, dimensions: int, seed: int) -> np.ndarray:
     return engine.draw(count, dtype=torch.float64).numpy()
 
 
-def expected(seen_ND: np.ndarray, error_N: np.ndarray, count: int, seed: int) -> np.ndarray:
+def expected(
+    seen_ND: np.ndarray,
+    error_N: np.ndarray,
+    count: int,
+    seed: int,
+    name: Callable[[np.ndarray], str] | None = None,
+) -> np.ndarray:
     """Return the places where most gain is expected, `[count, D]`, one after the other.
 
     A Gaussian process over the errors' ranks (which no outlier bends); expected improvement (Jones, Schonlau and
@@ -42,6 +49,8 @@ def expected(seen_ND: np.ndarray, error_N: np.ndarray, count: int, seed: int) ->
         error_N: of each; the lower the better, infinite where a setting broke.
         count: of places to return.
         seed: of the candidates.
+        name: tells the setting at a place from others: places of choices and whole numbers may lie apart and be the
+            same one. None: each place is another.
     """
     from scipy.spatial.distance import cdist  # noqa: PLC0415  comes with scikit-learn
     from scipy.stats import norm  # noqa: PLC0415
@@ -61,6 +70,7 @@ def expected(seen_ND: np.ndarray, error_N: np.ndarray, count: int, seed: int) ->
         process.optimizer = None
         process.kernel = process.kernel_
         taken: list[np.ndarray] = []
+        known = set() if name is None else {name(place) for place in seen_ND}
         for _ in range(count):
             near = seen_ND[np.argsort(value_N)[: max(3, len(value_N) // 8)]]
             close = near[rng.integers(len(near), size=CANDIDATES // 2)]
@@ -71,11 +81,19 @@ def expected(seen_ND: np.ndarray, error_N: np.ndarray, count: int, seed: int) ->
             z = gain / np.maximum(deviation, 1e-9)
             worth = gain * norm.cdf(z) + deviation * norm.pdf(z)
             apart = cdist(places, seen_ND).min(axis=1) >= APART
-            best = int(np.argmax(np.where(apart, worth, -np.inf)))
+            ranked = np.argsort(-np.where(apart, worth, -np.inf), kind="stable")
+            best = int(ranked[0]) if name is None else _new(ranked, places, known, name)
+            if name is not None:
+                known.add(name(places[best]))
             taken.append(places[best])
             seen_ND, value_N = np.vstack([seen_ND, places[best]]), np.append(value_N, mean[best])
             process.fit(seen_ND, value_N)
     return np.array(taken).reshape(count, dimensions)
+
+
+def _new(order: np.ndarray, places_ND: np.ndarray, known: set[str], name: Callable[[np.ndarray], str]) -> int:
+    """Return the first place, in some order, whose setting is not known yet; the very first where there is none."""
+    return next((int(i) for i in order if name(places_ND[i]) not in known), int(order[0]))
 
 
 def propose(space: Space, seen: Sequence[tuple[np.ndarray, float]], count: int, seed: int) -> list[np.ndarray]:
@@ -91,4 +109,8 @@ def propose(space: Space, seen: Sequence[tuple[np.ndarray, float]], count: int, 
     if len(seen) < max(LEAST_SEEN, dimensions):
         return list(spread(count, dimensions, seed))
     places_ND, error_N = np.array([place for place, _ in seen]), np.array([error for _, error in seen])
-    return list(expected(places_ND, error_N, count, seed + len(seen)))
+
+    def name(place_D: np.ndarray) -> str:
+        return written(space.at(place_D.tolist()))
+
+    return list(expected(places_ND, error_N, count, seed + len(seen), name))

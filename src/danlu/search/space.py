@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,7 +106,11 @@ class Space:
             PlanError: the file cannot be read, or what it says is not a space.
         """
         if isinstance(given, str | Path):
-            given = _read_toml(Path(given))
+            content = _read_toml(Path(given))
+            try:
+                return cls.read(content)
+            except PlanError as error:
+                raise _in_file(error, Path(given)) from None
         if isinstance(given, Space):
             return given
         if not isinstance(given, Mapping) or not given:
@@ -162,6 +167,19 @@ def _read_toml(file: Path) -> Any:
         raise PlanError("a space must be a file that can be read", f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError("a space must be a TOML file", f"{file}: {error}", "Use e.g. [lr] low = 0.001.") from None
+
+
+_NAMED, _ASSIGNED = re.compile(r"(?<!mean )`([a-z][a-z0-9_]*)`"), re.compile(r"\b([a-z][a-z0-9_]*)=(?=\S)")
+
+
+def _in_file(error: PlanError, file: Path) -> PlanError:
+    """Return an error about a space as one about its file: settings are named as they stand there, not as options.
+
+    >>> print(_in_file(PlanError("`lr` must be above 0.0", "got -1", "Use lr=0.001."), Path("space.toml")))
+    space.toml: lr must be above 0.0, got -1. Use lr = 0.001.
+    """
+    rule, fact, remedy = (_ASSIGNED.sub(r"\1 = ", _NAMED.sub(r"\1", t)) for t in (error.rule, error.fact, error.remedy))
+    return PlanError(f"{file}: {rule}", fact, remedy)
 
 
 def _parameter(name: str, said: Any) -> Range | Choice:

@@ -17,7 +17,7 @@ import numpy as np
 from danlu.core.errors import DataError
 from danlu.search.space import Setting
 
-VERSION = 1
+VERSION = 2
 PLACES = {"data", "test", "study", "search", "space", "budget", "threads", "device"}
 """Settings that change no training."""
 TABLES = """
@@ -29,6 +29,7 @@ create table if not exists trainings (
     base text not null, search text not null references searches (key), data text not null,
     setting text not null, folds integer not null, how text not null,
     error real, epochs integer not null, seconds real not null, at text not null, predicted blob,
+    share real not null default 1,
     primary key (base, setting, folds)
 );
 """
@@ -41,7 +42,8 @@ class Known:
     error: float
     seconds: float
     predicted_NC: np.ndarray | None
-    """Of all rows of the table, out of fold; NaN of those not judged. None where they are too many to be kept."""
+    """Of all rows of the table, out of fold; NaN of those not judged. Of trainings on a part of the rows, of the judged
+    ones. None where they are too many to be kept."""
 
 
 @dataclass
@@ -50,9 +52,11 @@ class Study:
 
     Arguments:
         file: the SQLite file; None: in memory alone.
-        base: what tells its trainings: data, plan, folds and the setting that the search begins with.
+        base: what tells its trainings: data, plan, folds, the part of the rows that they learn from, and the setting
+            that the search begins with.
         key: what tells the search: these, its space and its size.
         data: what tells its data.
+        share: of the training rows that its trainings learn from.
     """
 
     file: Path | None
@@ -60,6 +64,7 @@ class Study:
     key: str
     data: str
     known: dict[tuple[str, int], Known] = field(default_factory=dict)
+    share: float = 1.0
 
     @classmethod
     def open(
@@ -78,11 +83,29 @@ class Study:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             row = (key, now, data, metric, greater, about["plan"], about["space"])
             connection.execute("insert or ignore into searches values (?, ?, ?, ?, ?, ?, ?, null)", row)
-            asked = "select setting, folds, error, seconds, predicted from trainings where base = ?"
-            for setting, folds, error, seconds, predicted in connection.execute(asked, (base,)):
-                known = Known(np.inf if error is None else error, seconds, _array(predicted))
-                study.known[setting, folds] = known
+        study._read()
         return study
+
+    def of_part(self, share: float, rows: str) -> Study:
+        """Return the study of the same search's trainings on a part of the rows, which no others are mixed with.
+
+        Arguments:
+            share: of the training rows.
+            rows: what tells these rows.
+        """
+        part = Study(self.file, digest(self.base, str(share), rows), self.key, self.data, share=share)
+        part._read()
+        return part
+
+    def _read(self) -> None:
+        """Take the trainings that the file has of this base."""
+        if self.file is None:
+            return
+        with connected(self.file) as connection:
+            asked = "select setting, folds, error, seconds, predicted from trainings where base = ?"
+            for setting, folds, error, seconds, predicted in connection.execute(asked, (self.base,)):
+                known = Known(np.inf if error is None else error, seconds, _array(predicted))
+                self.known[setting, folds] = known
 
     def find(self, setting: Setting, folds: int) -> Known | None:
         """Return a training that was done before."""
@@ -97,9 +120,9 @@ class Study:
         kept = None if known.predicted_NC is None else _bytes(known.predicted_NC)
         error = known.error if np.isfinite(known.error) else None
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (self.base, self.key, self.data, name, folds, how, error, epochs, known.seconds, now, kept)
+        row = (self.base, self.key, self.data, name, folds, how, error, epochs, known.seconds, now, kept, self.share)
         with connected(self.file) as connection:
-            connection.execute("insert or replace into trainings values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(f"insert or replace into trainings values ({', '.join('?' * len(row))})", row)
 
     def earlier(self, most: int) -> list[dict[str, Any]]:
         """Return the best settings of other searches on the same data, the best first."""
@@ -107,7 +130,7 @@ class Study:
             return []
         best = (
             "select setting, min(error) from trainings where search <> ? and data = ? and error is not null "
-            "and folds = (select max(folds) from trainings as each_ where each_.base = trainings.base) "
+            "and share = 1 and folds = (select max(folds) from trainings as each_ where each_.base = trainings.base) "
             "group by setting order by 2 limit ?"
         )
         with connected(self.file) as connection:
@@ -136,10 +159,14 @@ def connected(file: Path) -> Iterator[sqlite3.Connection]:
         try:
             version = connection.execute("pragma user_version").fetchone()[0]
             tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-            if version not in (0, VERSION) or (version == 0 and tables - {"searches", "trainings"}):
+            if version not in (0, 1, VERSION) or (version == 0 and tables - {"searches", "trainings"}):
                 raise DataError(f"{file} must be a study", "it is another SQLite file", "Name another with --study.")
             connection.execute("pragma journal_mode = wal")
             with connection:
+                if version == 1 and "share" not in {
+                    row[1] for row in connection.execute("pragma table_info(trainings)")
+                }:
+                    connection.execute("alter table trainings add column share real not null default 1")
                 yield connection
                 connection.execute(f"pragma user_version = {VERSION}")
         finally:
@@ -163,7 +190,7 @@ def read_study(file: Path) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         searches = [dict(row) for row in connection.execute("select * from searches order by created desc, rowid desc")]
         for search in searches:
-            named = "setting, folds, how, error, epochs, seconds, at"
+            named = "setting, folds, share, how, error, epochs, seconds, at"
             asked = f"select {named} from trainings where search = ? order by at, rowid"
             rows = connection.execute(asked, (search["key"],))
             search["trainings"] = [dict(row) | {"setting": json.loads(row["setting"])} for row in rows]
@@ -176,8 +203,13 @@ def written(setting: Setting) -> str:
 
 
 def read_setting(text: str) -> dict[str, Any]:
-    """Return a setting from the study: lists become tuples again."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+    """Return a setting from the study."""
+    return as_setting(json.loads(text))
+
+
+def as_setting(read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a setting from JSON: lists become tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
 
 
 def _bytes(values_NC: np.ndarray) -> bytes:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
-from danlu.core.errors import DanluError
+from danlu.core.errors import DanluError, Interrupted
+from danlu.core.searched import Attempt, RungScore
 from danlu.judging import metric
 from danlu.judging.metrics import GREATER_IS_BETTER
 from danlu.networks.build import describe, make_network
-from danlu.population import Job, Members, Rows, Shelves, Trained, choose_precision, train_together
+from danlu.population import Job, Members, Rows, Shelves, Trained, choose_precision
+from danlu.population.dealt import train_dealt
 from danlu.population.spread import joined
 from danlu.search.space import Setting
 from danlu.workflow.judge import unseen_predictions
 from danlu.workflow.training import Listener, Stop, Trial
 
+STUDIED = 8 << 20
+"""Bytes of predictions that are kept of one training; those of larger tables are trained again."""
 POINTS = 12
 """Points of the curves that are kept of each setting."""
 
 Part = tuple[int, int]
 """The first fold, and the one behind the last."""
+
+
+How = Literal["start", "earlier", "spread", "model"]
+Curve = tuple[tuple[int, float | None], ...]
+"""Epochs, and a metric after them."""
 
 
 @dataclass
@@ -58,7 +68,7 @@ class Course:
         rows_N, predicted_RNC = unseen_predictions(self.trial, given)
         self.predicted_NC[rows_N], self.parts[part] = predicted_RNC[0], given
 
-    def curve(self) -> tuple[tuple[int, float | None], ...]:
+    def curve(self) -> Curve:
         """Return the metric after some epochs: the mean over the folds that were trained first."""
         first = next(iter(sorted(self.parts.items())), (None, None))[1]
         if first is None:
@@ -77,6 +87,36 @@ class Course:
     def error(self, name: str, rows: np.ndarray) -> float:
         """Return a metric of some rows as an error: the lower the better; infinite where it is not defined."""
         return np.inf if self.broken else error_of(self.trial, rows, self.predicted_NC[rows], name)
+
+
+@dataclass
+class Candidate:
+    """A setting on its way through the rungs."""
+
+    number: int
+    how: How
+    setting: dict[str, Any]
+    place_D: np.ndarray
+    course: Course
+    scores: list[RungScore] = field(default_factory=list)
+    error: float = np.inf
+    """In the last rung that it came to."""
+    curve: Curve | None = None
+    """Of its training on a part of the rows, where it had one."""
+    part_NC: np.ndarray | None = None
+    """What that predicted of the judged rows; None where it broke, or they are too many to be kept."""
+
+    def record(self) -> Attempt:
+        """Return what is kept of it."""
+        return Attempt(
+            number=self.number,
+            how=self.how,
+            setting=self.setting,
+            place=tuple(self.place_D.tolist()),
+            parameters=self.course.trial.network.count,
+            scores=tuple(self.scores),
+            curve=self.course.curve() if self.curve is None else self.curve,
+        )
 
 
 def trial_of(base: Trial, setting: Setting, *, free: bool = True) -> Trial:
@@ -125,10 +165,8 @@ def train_folds(
         plan, network = course.trial.plan, course.trial.network
         members = Members.make(plan, len(fit_rows), base.folds.repeat, device=device, dtype=dtype, before=base.before)
         jobs.append(Job(network, members.select(range(*part)), plan))
-    given = train_together(
-        jobs, shelves, rows, metric=metric_name, on_progress=on_progress, stop=stop, curves_alone=False
-    )
-    if any(isinstance(each, Trained) and each.interrupted for each in given):
+    given = train_dealt(jobs, shelves, rows, metric=metric_name, on_progress=on_progress, stop=stop)
+    if any(isinstance(each, Interrupted) or (isinstance(each, Trained) and each.interrupted) for each in given):
         return False
     for course, each in zip(courses, given, strict=True):
         course.take(part, each)

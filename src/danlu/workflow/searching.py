@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from danlu.core.launch import launched
 from danlu.core.plan import Plan
 from danlu.core.records import Schema
 from danlu.search import Facts
@@ -22,7 +23,7 @@ def check_search(plan: Plan) -> None:
         return
     if plan.space is not None:
         Space.read(plan.space)
-    if plan.study is not None and Path(plan.study).exists():
+    if plan.study is not None and launched().first and Path(plan.study).exists():
         with connected(Path(plan.study)):
             pass
 

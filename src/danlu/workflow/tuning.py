@@ -4,63 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from danlu.core.plan import Plan
 from danlu.core.records import Note, Progress
-from danlu.core.searched import Attempt, Rung, RungScore, Searched
+from danlu.core.searched import Rung, RungScore, Searched
 from danlu.judging import GREATER_IS_BETTER, metrics_for
 from danlu.judging.metrics import curve_metric
 from danlu.judging.optimism import optimism
 from danlu.population import Shelves, Trained
+from danlu.population.dealt import first_says
 from danlu.search import Facts
 from danlu.search.halving import AUTO, LEAST, Step, batches, default_space, likely, rungs, settings_for, trainings
 from danlu.search.learnt import importance
 from danlu.search.propose import propose
 from danlu.search.space import Space
-from danlu.search.study import PLACES, Known, Study, digest
+from danlu.search.study import PLACES, Known, Study, as_setting, digest
 from danlu.workflow.budget import ENDLESS, Budget
-from danlu.workflow.rungs import Course, error_of, train_folds, trial_of
+from danlu.workflow.partly import Partly
+from danlu.workflow.rungs import STUDIED, Candidate, Course, How, error_of, train_folds, trial_of
 from danlu.workflow.several import WORTH, Several, blend
 from danlu.workflow.stages import staged
+from danlu.workflow.studying import opened
 from danlu.workflow.training import Listener, Stop, Trial
 
-STUDIED = 8 << 20
-"""Bytes of predictions that the study keeps of one training; those of larger tables are trained again."""
-How = Literal["start", "earlier", "spread", "model"]
 SPENT = 0.75
 """Share of the time left that a search may take where there is a budget."""
-
-
-@dataclass
-class Candidate:
-    """A setting on its way through the rungs."""
-
-    number: int
-    how: How
-    setting: dict[str, Any]
-    place_D: np.ndarray
-    course: Course
-    scores: list[RungScore] = field(default_factory=list)
-    error: float = np.inf
-    """In the last rung that it came to."""
-
-    def record(self) -> Attempt:
-        """Return what is kept of it."""
-        return Attempt(
-            number=self.number,
-            how=self.how,
-            setting=self.setting,
-            place=tuple(self.place_D.tolist()),
-            parameters=self.course.trial.network.count,
-            scores=tuple(self.scores),
-            curve=self.course.curve(),
-        )
 
 
 @dataclass(frozen=True)
@@ -102,11 +76,11 @@ class Search:
         settings, notes = self._settings(trial, space, pace, budget)
         if not settings or not space.names:
             return own, None, notes
+        steps = rungs(settings, len(trial.folds.train), self.facts.rows)
         if on_progress:
-            lines = (f"searching {settings} settings, {len(trial.folds.train)} folds, over", *space.words())
-            on_progress(Progress(stage="search", told=lines))
+            on_progress(Progress(stage="search", told=(_told(settings, len(trial.folds.train), steps), *space.words())))
         climb = Climb(self, space, trial, trained, on_progress, stop)
-        climb.go(rungs(settings, len(trial.folds.train), self.facts.rows))
+        climb.go(steps)
         kept, chosen = climb.best(own)
         searched = climb.record(chosen, time.perf_counter() - clock)
         return kept, searched, (*notes, Note(topic="search", text=searched.words))
@@ -116,9 +90,11 @@ class Search:
         asked = self.plan.search if isinstance(self.plan.search, int) else None
         if budget is ENDLESS:
             return asked or AUTO, ()
+        # What hangs on the clock is for one of several processes to say.
+        pace, left = first_says([pace, budget.left])
         whole = pace * rows_of(trial) * likely(space, trial.plan)
         shape = len(trial.folds.train), self.facts.rows
-        count = settings_for(SPENT * budget.left / max(whole, 1e-9), *shape)
+        count = settings_for(SPENT * left / max(whole, 1e-9), *shape)
         if count and (asked is None or count >= asked):
             return asked or count, ()
         least = asked or LEAST
@@ -155,6 +131,8 @@ class Climb:
         self.start = Candidate(0, "start", own, space.place(own), start)
         self.rows = np.flatnonzero(np.isfinite(start.predicted_NC).all(axis=1))
         self.tried: list[Candidate] = [self.start]
+        self.partly: Partly | None = None
+        """The ground of a first rung on a part of the rows, as long as it lasts."""
         self.steps: list[Rung] = []
         self.known = 0
 
@@ -167,17 +145,20 @@ class Climb:
         about = {"plan": search.about["plan"], "space": lines}
         greater = GREATER_IS_BETTER[self.metric]
         key = digest(base, lines, str(search.plan.search))
-        return Study.open(file, base, key, search.about["data"], about, self.metric, greater=greater)
+        return opened(file, base, key, search.about["data"], about, self.metric, greater=greater)
 
     def go(self, steps: Sequence[Step]) -> None:
         """Climb as far as the user and the time allow."""
         first, *others = steps
-        if not self._first(first):
+        if first.share < 1:
+            self.partly = Partly(self.trial, first.share, self.study, self.rows)
+        done, self.partly = self._first(first), None
+        if not done:
             return
         for place, step in enumerate(others, 2):
             ranked = sorted((c for c in self.tried if np.isfinite(c.error)), key=lambda c: c.error)
             going = [c for c in ranked if c.number][: step.settings]
-            if not self._rung([self.start, *going], step.folds, f"search, rung {place} of {len(steps)}"):
+            if not self._rung([self.start, *going], step, f"search, rung {place} of {len(steps)}"):
                 return
 
     def best(self, own: Several) -> tuple[Several, tuple[int, ...]]:
@@ -235,12 +216,14 @@ class Climb:
     def _first(self, step: Step) -> bool:
         """Train the first rung: settings of earlier searches, others spread evenly, and then what a model proposes."""
         space, seed = self.space, self.trial.plan.seed
-        earlier = [s for s in self.study.earlier(step.settings // 4) if set(s) <= set(space.names)]
+        written = first_says([dict(each) for each in self.study.earlier(step.settings // 4)])
+        earlier = [s for s in map(as_setting, written) if set(s) <= set(space.names)]
         parts = batches(step.settings - 1)
         for place, count in enumerate(parts, 1):
             told = earlier[:count] if place == 1 else []
             seen = [(c.place_D, c.error) for c in self.tried if c.scores]
-            drawn = propose(space, seen, count - len(told), seed)
+            said = first_says([u.tolist() for u in propose(space, seen, count - len(told), seed)])
+            drawn = [np.array(u) for u in said]
             how: How = "model" if seen else "spread"
             new: list[tuple[How, dict[str, Any], np.ndarray]]
             new = [(how, space.at(u.tolist()), u) for u in drawn] + [("earlier", s, space.place(s)) for s in told]
@@ -250,46 +233,67 @@ class Climb:
             ]
             if not self._rung(
                 [*([self.start] if place == 1 else []), *going],
-                step.folds,
+                step,
                 f"search, part {place} of {len(parts)} of rung 1",
             ):
                 return False
         return True
 
-    def _rung(self, going: Sequence[Candidate], folds: int, stage: str) -> bool:
+    def _rung(self, going: Sequence[Candidate], step: Step, stage: str) -> bool:
         """Train some settings up to so many folds; False where that was stopped: nothing of it is taken then."""
-        clock, own, networks = time.perf_counter(), [c for c in going if c is not self.start], 0
+        clock, told = time.perf_counter(), staged(self.on_progress, stage)
+        trained = self._on_part(going, told) if self.partly else self._on_folds(going, step.folds, told)
+        if trained is None:
+            return False
+        new, networks = trained
+        seconds, keep = time.perf_counter() - clock, self.partly.keep if self.partly else self._study
+        for candidate in going:
+            value = self._value(candidate.error)
+            candidate.scores.append(RungScore(folds=step.folds, value=value, share=step.share))
+        for candidate in new:
+            keep(candidate, seconds / len(new))
+        self.tried += [c for c in going if c not in self.tried]
+        self.known += sum(c not in new for c in going if self.partly or c is not self.start)
+        same = self.steps and (self.steps[-1].folds, self.steps[-1].share) == (step.folds, step.share)
+        last = self.steps.pop() if same else None
+        before = (0, 0, 0.0) if last is None else (last.settings, last.networks, last.seconds)
+        counts = (before[0] + len(going), before[1] + networks, before[2] + seconds)
+        told_of = {"settings": counts[0], "networks": counts[1], "seconds": counts[2]}
+        self.steps.append(Rung(folds=step.folds, share=step.share, **told_of))
+        return True
+
+    def _on_part(self, going: Sequence[Candidate], told: Listener) -> tuple[list[Candidate], int] | None:
+        """Train settings on the part of the rows; return which were not known, and how many networks that took."""
+        assert self.partly is not None
+        new = self.partly.train(going, self._trial, (self.metric, self.curves), told, self.stop)
+        return None if new is None else (new, len(new))
+
+    def _on_folds(self, going: Sequence[Candidate], folds: int, told: Listener) -> tuple[list[Candidate], int] | None:
+        """Train settings on the folds that they have not yet; return which were not known, and how many networks that
+        took."""
+        own, networks = [c for c in going if c is not self.start], 0
         known = {c.number: error for c in own if (error := self._known(c, folds)) is not None}
         new = [c for c in own if c.number not in known]
-        told = staged(self.on_progress, stage)
         for part in sorted({(c.course.folds, folds) for c in new}):
             courses = [c.course for c in new if (c.course.folds, folds) == part]
             if not train_folds(courses, part, self.shelves, self.curves, told, self.stop):
-                return False
+                return None
             networks += len(courses) * (part[1] - part[0])
-        seconds, rows = time.perf_counter() - clock, self._rows_of(folds)
+        rows = self._rows_of(folds)
         for candidate in going:
             candidate.error = known.get(candidate.number, candidate.course.error(self.metric, rows))
-            candidate.scores.append(RungScore(folds=folds, value=self._value(candidate.error)))
-        for candidate in new:
-            self._study(candidate, folds, seconds / len(new))
-        self.tried += [c for c in going if c not in self.tried]
-        self.known += len(known)
-        last = self.steps.pop() if self.steps and self.steps[-1].folds == folds else None
-        before = (0, 0, 0.0) if last is None else (last.settings, last.networks, last.seconds)
-        counts = (before[0] + len(going), before[1] + networks, before[2] + seconds)
-        self.steps.append(Rung(folds=folds, settings=counts[0], networks=counts[1], seconds=counts[2]))
-        return True
+        return new, networks
 
     def _rows_of(self, folds: int) -> np.ndarray:
         """Return the rows that the first so many folds judge, of those that the start judged."""
         return self.rows[self._fold_of_rows() < folds]
 
-    def _study(self, candidate: Candidate, folds: int, seconds: float) -> None:
-        """Write what a setting gave into the study."""
+    def _study(self, candidate: Candidate, seconds: float) -> None:
+        """Write what a setting gave on the folds that it has into the study."""
         said_NC = candidate.course.predicted_NC
         known = Known(candidate.error, seconds, said_NC if said_NC.nbytes <= STUDIED else None)
-        self.study.add(candidate.setting, folds, known, candidate.how, candidate.course.trial.plan.epochs or 1)
+        course = candidate.course
+        self.study.add(candidate.setting, course.folds, known, candidate.how, course.trial.plan.epochs or 1)
 
     def _known(self, candidate: Candidate, folds: int) -> float | None:
         """Return the error of a setting where the study has it, and take its predictions; None where it must be
@@ -326,9 +330,9 @@ class Climb:
         plain = [spec.model_copy(update={"dropout": 0.0, "init": "default", "init_bias": "default"}) for spec in specs]
         return plain[0] == plain[1]
 
-    def _trial(self, setting: dict[str, Any]) -> Trial:
-        """Return the trial of a setting; it is judged about ten times, for the curves."""
-        trial = trial_of(self.trial, setting, free=self.search.plan.precision is None)
+    def _trial(self, setting: dict[str, Any], base: Trial | None = None) -> Trial:
+        """Return the trial of a setting, by default on all rows; it is judged about ten times, for the curves."""
+        trial = trial_of(base or self.trial, setting, free=self.search.plan.precision is None)
         every = trial.plan.judge_every or max(1, (self.trial.plan.epochs or 1) // 10)
         return replace(trial, plan=trial.plan.model_copy(update={"judge_every": every}))
 
@@ -347,12 +351,19 @@ class Climb:
 
     @cached_property
     def optimism(self) -> dict[str, float]:
-        """How much the choice among the settings that were trained on all folds flatters each metric."""
+        """How much the choice flatters each metric: that among settings trained on all folds, or that by a part of the
+        rows, which chose these and saw the same judged rows; whichever flatters more."""
+        found = self._flattered([c.course.predicted_NC[self.rows] for c in self._whole()])
+        before = self._flattered([c.part_NC for c in self.tried if c.part_NC is not None])
+        return {name: max(value, before[name]) for name, value in found.items()}
+
+    def _flattered(self, predicted_SNC: Sequence[np.ndarray]) -> dict[str, float]:
+        """Return how much the choice among predictions of the judged rows flatters each metric."""
         target, rows = self.trial.examined.target, self.rows
         weight = self.trial.examined.special.get("weight")
         return optimism(
             target.values[rows],
-            [c.course.predicted_NC[rows] for c in self._whole()],
+            predicted_SNC,
             metrics_for(target.schema, self.trial.plan.metric),
             target.schema,
             None if weight is None else weight[rows],
@@ -372,6 +383,12 @@ class Climb:
             f"{several}: {self.metric} out of fold {best:,.5g} of the best one, {before:,.5g} before the search; "
             f"choosing flatters it by about {found[self.metric]:.2g}, which is taken off"
         )
+
+
+def _told(settings: int, folds: int, steps: Sequence[Step]) -> str:
+    """Say how many settings are tried, and on what."""
+    first = f" (first {steps[0].share:.0%} of its rows)" if steps[0].share < 1 else ""
+    return f"searching {settings} settings, {folds} fold{'s' * (folds > 1)}{first}, over"
 
 
 def rows_of(trial: Trial) -> float:
