@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from danlu.core.checks import Checks
+from danlu.core.plan import Plan
 from danlu.core.records import Breakdown, MemberRecord, Score
 from danlu.diagnosis import diagnose
 
@@ -107,6 +109,19 @@ def test_compares_the_interval_with_the_baselines(low, high, severity, word):
     assert word in finding.fault
     assert "linear" in finding.evidence
     assert "mean" not in finding.evidence
+
+
+def test_of_images_it_speaks_of_images():
+    history = MEMBERS, {}, {"accuracy": Score(value=0.7, low=0.6, high=0.8, rows=90, kind="holdout")}
+    low = {"linear": {"accuracy": 0.75}}
+    (finding,) = diagnose(*history, low, "accuracy", checks=Checks(images=True))
+    assert "on 90 images" in finding.evidence
+    assert finding.cure.endswith("give more images, or try --net cnn.")
+    known = Checks(images=True, metric="accuracy", train={"accuracy": 0.71}, judged=0.7)
+    (finding,) = diagnose(*history, {"linear": {"accuracy": 0.9}}, "accuracy", checks=known, plan=Plan(net="auto"))
+    assert finding.name == "underfitting"
+    assert "on images learnt from" in finding.evidence
+    assert "convolutions (--net cnn)" in finding.cure
 
 
 def test_compares_the_right_way_round_where_more_is_better():

@@ -139,6 +139,15 @@ def test_what_is_refused(text: str) -> None:
         make_plan(augment=text)
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("rotate:400", "180 degrees or less.* Use rotate:10"), ("cutout:0", "pixels above 0 after cutout.* Use cutout:2")],
+)
+def test_a_refusal_names_a_remedy_of_the_same_way(text: str, remedy: str) -> None:
+    with pytest.raises(PlanError, match=remedy):
+        make_plan(augment=text)
+
+
 def test_a_member_learns_the_same_among_others() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (96, 8, 8), dtype=np.uint8)
     labels = np.arange(96) % 3
@@ -182,3 +191,5 @@ def test_moves_wider_than_an_image_are_refused() -> None:
     pixels = np.zeros((20, 8, 8), np.uint8)
     with pytest.raises(PlanError, match="less than an image's size"):
         danlu.fit((pixels, np.arange(20) % 2), augment="shift:8")
+    with pytest.raises(PlanError, match="got cutout for 8 x 8 pixels"):
+        danlu.fit((pixels, np.arange(20) % 2), augment="cutout")  # 8 pixels where none are named

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import altair as alt
 import numpy as np
 import pytest
@@ -159,3 +161,16 @@ def test_axis_ticks_of_a_logarithmic_scale_lie_inside():
     values = charts.numbers_axis(0.03, 40, log=True)["values"]
     assert all(0.03 <= value <= 40 for value in values)
     assert 2 <= len(values) <= 7
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (1, 2), (1, 3), (0, 2), (1, 4), (1, 5), (1, 30)])
+def test_no_epoch_is_named_twice(first, last):
+    import vl_convert  # draws as a page does
+
+    x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=charts.epochs_axis(first, last))
+    spec = charts.finish([alt.Chart(alt.NamedData(name="d")).mark_point().encode(x=x)], 60)
+    spec |= {"width": 500, "datasets": {"d": [{"x": first}, {"x": last}]}}
+    labels = re.findall(r">(\d+)</text>", vl_convert.vegalite_to_svg(spec))
+    assert len(labels) == len(set(labels))
+    assert last > 5 or labels[0] == str(first)
+    assert len(labels) <= 8

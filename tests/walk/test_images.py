@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def test_arrays_are_learnt_from_and_predicted() -> None:
     model = danlu.fit(shapes(200), hidden=(32,), epochs=30, seed=1)
-    assert model.run.folds.startswith("20 rows held out of 200")
+    assert model.run.folds.startswith("20 images held out of 200")
     assert model.run.scores["accuracy"].value > 0.9
     images, labels = shapes(60, seed=5)
     assert (model.predict(images).astype(int) == labels).mean() > 0.9
@@ -255,3 +256,80 @@ def test_one_step_of_seeds_e_is_pytorchs() -> None:
     member = model.to_torch().members[0].network
     for ours, theirs in zip(member.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_of_data_with_a_test_part_that_part_is_predicted_and_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (x, y), (xt, yt) = shapes(80), shapes(30, seed=9)
+    parts = tmp_path / "parts"
+    folder_of(x, y, parts / "train")
+    folder_of(xt, yt, parts / "test")
+    model = danlu.fit(str(parts), hidden=(16,), epochs=5)
+    model.save(tmp_path / "m.danlu")
+    code, out, err = run(capsys, "score", str(tmp_path / "m.danlu"), str(parts), "--json")
+    answer = json.loads(out)
+    assert (code, answer["rows"]) == (0, 30)
+    assert answer["score"]["accuracy"]["value"] == model.run.test["accuracy"].value
+    assert answer["warnings"] == {"images": "the test part, 30 images; the 80 to learn from are left out"}
+    assert "the test part, 30 images; the 80 to learn from are left out" in err
+    code, out, _ = run(capsys, "predict", str(tmp_path / "m.danlu"), str(parts))
+    assert (code, {row["file"].partition("/")[0] for row in csv.DictReader(out.splitlines())}) == (0, {"test"})
+    mapping = {"x_train": x, "y_train": y, "x_test": xt, "y_test": yt}
+    np.testing.assert_array_equal(model.predict(mapping, proba=True), model.predict(xt, proba=True))
+    assert len(model.encode(mapping)[0]) == 30
+    assert len(model.predict(str(parts / "train"))) == 80
+
+
+def test_only_what_is_unusual_is_a_warning(tmp_path: Path) -> None:
+    place = folder_of(*shapes(40), tmp_path / "shapes")
+    model = danlu.fit(str(place), hidden=(4,), epochs=1)
+    assert "class" in {note.topic for note in model.run.inferred}
+    assert model.predictions(str(place)).warnings == ()
+
+
+def test_images_to_score_without_labels_are_refused_as_such() -> None:
+    model = danlu.fit(shapes(40), hidden=(4,), epochs=1)
+    with pytest.raises(DataError, match=r"images to score must have labels"):
+        model.score(shapes(20)[0])
+
+
+def test_a_class_of_ones_own_is_told_that_images_come_flat(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef Net(inputs, outputs):\n    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(PlanError, match=r"begin with x = x\.view\(-1, 1, 12, 12\)"):
+        danlu.fit(shapes(40), net=f"{tmp_path / 'net.py'}:Net", epochs=1)
+
+
+def test_more_convolutions_than_an_image_holds_are_refused_in_plain_words() -> None:
+    with pytest.raises(PlanError, match=r"^images must be large enough for the convolutions, 12 x 12 pixels end"):
+        danlu.fit(shapes(40), net="cnn", conv=(2, 2, 2, 2, 2), pool="max", epochs=1)
+
+
+def test_it_is_said_that_convolutional_members_take_turns() -> None:
+    settings = {"net": "cnn", "conv": (2,), "hidden": (4,), "epochs": 1}
+    said = {note.topic: note.text for note in danlu.fit(shapes(40), repeats=2, **settings).run.inferred}
+    assert said["networks"].startswith("one after another")
+    assert "networks" not in {note.topic for note in danlu.fit(shapes(40), **settings).run.inferred}
+
+
+def test_each_class_has_the_f1_of_the_rows_that_its_row_counts() -> None:
+    from danlu.report import parts
+
+    images, labels = shapes(90)
+    random = np.random.default_rng(1)
+    third = np.where(random.random(90) < 0.3, 2, labels)
+    model = danlu.fit((images, third), test=(images[:30], (third[:30] + 1) % 3), hidden=(8,), epochs=3, holdout=0.4)
+    part = parts.predictions(model.run, model.arrays)
+    assert part is not None
+    held, tested = model.run.scores["f1"].per_class, model.run.test["f1"].per_class
+    cells = re.findall(r"(\d\.\d\d)</td></tr>", str(part.content).partition("Each class")[2])
+    assert cells[-3:] == [f"{value:.2f}" for value in held.values()]
+    assert held != tested
+
+
+def test_an_array_of_too_many_axes_is_refused_as_images() -> None:
+    with pytest.raises(DataError, match=r"must have the axes .* its shape is \[20, 3, 9, 9, 2\]"):
+        danlu.fit((np.zeros((20, 3, 9, 9, 2), np.uint8), np.arange(20) % 2))

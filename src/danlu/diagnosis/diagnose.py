@@ -58,7 +58,7 @@ def diagnose(
         *structure,
         # One fault, one finding: networks that cannot learn underfit, and who over- or underfits is no better.
         *([] if any(finding.severity == "warning" for finding in structure) else fitted),
-        *([] if fitted else no_better(scores.get(main_metric), baselines, main_metric)),
+        *([] if fitted else no_better(scores.get(main_metric), baselines, main_metric, images=checks.images)),
         *([interruption(members)] if interrupted else still_improving(members, curves, curve)),
     ]
     return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))

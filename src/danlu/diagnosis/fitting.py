@@ -83,10 +83,16 @@ class Fit:
         surely = self.surely
         return {} if surely is None else {n: v for n, v in self.baselines.items() if self.error(v) < surely}
 
+    @property
+    def things(self) -> str:
+        """What was learnt from."""
+        return "images" if self.checks.images else "rows"
+
     def both(self) -> str:
         """Say both errors."""
         train, judged = self.checks.train[self.metric] or 0.0, self.checks.judged or 0.0
-        return f"{self.metric} {shown(train)} on rows learnt from, {shown(judged)} on rows not learnt from"
+        ours = f"{self.metric} {shown(train)} on {self.things} learnt from"
+        return f"{ours}, {shown(judged)} on {self.things} not learnt from"
 
 
 def is_close(train: float | None, judged: float | None, metric: str) -> bool:
@@ -163,7 +169,8 @@ def overfitting(members: Sequence[MemberRecord], curves: Mapping[str, np.ndarray
     return [
         Finding(
             name="overfitting",
-            fault="The networks overfit: they learnt the noise of their own rows, which helps on no other row.",
+            fault=f"The networks overfit: they learnt the noise of their own {fit.things}, which helps on no other "
+            f"{fit.things[:-1]}.",
             evidence="; ".join(said) + ".",
             cure=_simpler(fit, rise),
             members=tuple(member.index for member in members if member.usable),
@@ -181,10 +188,12 @@ def _simpler(fit: Fit, rise: Rise | None) -> str:
         ways.append("drop more (--dropout 0.3)" if plan is None or (plan.dropout or 0) < 0.3 else "")
     if plan is None or (plan.weight_decay or 0) < 0.1:
         ways.append("shrink the weights (--weight-decay 0.1 with --optimizer adamw)")
+    if fit.checks.images and plan is not None and not plan.augment:
+        ways.append("move images at random (--augment shift:2)")
     if "linear" in fit.better():
         ways.append("take the linear model, which is better (--net linear)")
     listed = [way for way in ways if way]
-    return f"One of: {'; '.join(listed)}; or give more rows (--learning-curve shows what they bring)."
+    return f"One of: {'; '.join(listed)}; or give more {fit.things} (--learning-curve shows what they bring)."
 
 
 def underfitting(members: Sequence[MemberRecord], fit: Fit) -> list[Finding]:
@@ -207,21 +216,23 @@ def underfitting(members: Sequence[MemberRecord], fit: Fit) -> list[Finding]:
     return [
         Finding(
             name="underfitting",
-            fault="The networks underfit: they miss much of what their inputs say, on their own rows as well.",
+            fault=f"The networks underfit: they miss much of what their inputs say, on their own {fit.things} as well.",
             evidence="; ".join(said) + ".",
-            cure=_stronger(fit.plan, members),
+            cure=_stronger(fit.plan, members, images=fit.checks.images),
             members=tuple(member.index for member in members if member.usable),
         )
     ]
 
 
-def _stronger(plan: Plan | None, members: Sequence[MemberRecord]) -> str:
+def _stronger(plan: Plan | None, members: Sequence[MemberRecord], *, images: bool) -> str:
     """Name what lets networks learn more, the likeliest first."""
     epochs = max((member.epochs for member in members), default=1)
     longer = f"train longer (--epochs {2 * epochs})"
     if plan is None:
         return f"One of: wider layers (--hidden 128,128); {longer}; a higher learning rate (--lr)."
     ways = []
+    if images and plan.net in (None, "auto", "mlp", "linear") and plan.conv is None:
+        ways.append("convolutions (--net cnn)")
     if is_own(plan.net):
         ways.append("a wider or deeper class of your own")
     elif not plan.hidden and plan.net != "cnn":

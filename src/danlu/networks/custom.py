@@ -100,6 +100,8 @@ class Custom:
         call = self.call(inputs, outputs)
         try:
             module = self.make(*given, **named)
+        except PlanError:
+            raise  # of Danlu's own convolutions: said already
         except Exception as error:
             raise PlanError(f"{self.name} must make a network when called", f"{call} raised {said(error)}") from None
         if isinstance(module, nn.Module):

@@ -247,7 +247,7 @@ class ModuleNetwork(Network):
     def __init__(self, spec: NetworkSpec, custom: Custom, dtype: torch.dtype = torch.float32) -> None:
         inputs = Network(spec).input_width
         module = _made(custom, 0, inputs, spec.outputs)
-        found = survey(module, custom, sample(spec.layout, inputs, dtype), spec.outputs)
+        found = survey(module, custom, sample(spec.layout, inputs, dtype), spec.outputs, spec.layout.image)
         own = spec.module
         kept = own or ModuleSpec(name=custom.name, own_dropout=False)
         layer = ModuleLayer(custom.title, module, kept, found, autocast=own is None)

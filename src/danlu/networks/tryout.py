@@ -47,8 +47,10 @@ def sample(layout: FeatureLayout, width: int, dtype: torch.dtype) -> Tensor:
     return rows.to(dtype)
 
 
-def survey(module: nn.Module, custom: Custom, rows_BF: Tensor, outputs: int) -> Survey:
-    """Run a module forward and backward once, and check what it gives.
+def survey(
+    module: nn.Module, custom: Custom, rows_BF: Tensor, outputs: int, image: tuple[int, int, int] | None = None
+) -> Survey:
+    """Run a module forward and backward once, and check what it gives; `image`: channels, height, width of a row.
 
     Raises:
         PlanError: it cannot be run, gives another shape, or does not learn.
@@ -68,7 +70,9 @@ def survey(module: nn.Module, custom: Custom, rows_BF: Tensor, outputs: int) -> 
         with drawn_from(0):
             result = changed(x_BF)
     except Exception as error:
-        raise PlanError(f"{custom.name} must take rows of inputs", f"{given} and raised {said(error)}") from None
+        shape, fact = ", ".join(map(str, image or ())), f"{given} and raised {said(error)}"
+        remedy = f"A row is an image, flat: begin with x = x.view(-1, {shape})." if image else ""
+        raise PlanError(f"{custom.name} must take rows of inputs", fact, remedy) from None
     finally:
         for hook in hooks:
             hook.remove()

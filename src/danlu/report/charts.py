@@ -76,6 +76,16 @@ def numbers_axis(low: float, high: float, *, log: bool = False, **more: Any) -> 
     return alt.Axis(tickCount=5, **more)
 
 
+def epochs_axis(first: float, last: float, *, count: int = 6, grid: bool = False) -> Any:
+    """Return an axis of whole numbers. Vega's `tickMinStep` still gives halves to three epochs, so few are named."""
+    import altair as alt  # noqa: PLC0415
+
+    ticks: dict[str, Any] = {"tickCount": count}
+    if last - first <= 3:
+        ticks = {"values": list(range(math.ceil(first), math.floor(last) + 1))}
+    return alt.Axis(grid=grid, tickMinStep=1, format=",d", **ticks)
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the score chart."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from danlu.report import thin
-from danlu.report.charts import Chart, clean, finish, logarithmic, numbers_axis
+from danlu.report.charts import Chart, clean, epochs_axis, finish, logarithmic, numbers_axis
 from danlu.report.words import count, number
 
 LOG_EPOCHS = 2_000
@@ -157,7 +157,8 @@ def _spec(curves: Curves, data: dict[str, dict[str, list]], *, log: bool, long: 
     y_axis = numbers_axis(low, high, log=log)
     y_scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True)
     x_scale = alt.Scale(type="log", nice=False) if long else alt.Scale(nice=False, zero=False)
-    x = alt.X("x:Q", title="epoch", scale=x_scale, axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d"))
+    epochs = data["lines"]["x"]
+    x = alt.X("x:Q", title="epoch", scale=x_scale, axis=epochs_axis(min(epochs), max(epochs)))
     y = alt.Y("y:Q", title=None, scale=y_scale, axis=y_axis)
     few = len(data["middle"]["x"]) <= 12
     alone = len(set(data["lines"]["m"])) == 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from danlu.core.records import Run
 from danlu.report import thin, words
-from danlu.report.charts import Chart, clean, finish
+from danlu.report.charts import Chart, clean, epochs_axis, finish
 from danlu.report.markup import Html, facts, tag
 
 STAGES = {
@@ -31,7 +31,7 @@ def rate_chart(arrays: Mapping[str, np.ndarray]) -> Chart | None:
     epochs = np.arange(1, len(rates) + 1)
     at = thin.along(epochs, thin.MOST_OF_A_CURVE)
     data = {"rate": {"x": epochs[at].tolist(), "y": clean(rates[at])}}
-    x_axis = alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d")
+    x_axis = epochs_axis(1, len(rates))
     x = alt.X("x:Q", title="epoch", axis=x_axis, scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=4, format="~g"), scale=alt.Scale(zero=True))
     shown = [alt.Tooltip("x:Q", title="epoch", format=",d"), alt.Tooltip("y:Q", title="learning rate", format=".3~g")]

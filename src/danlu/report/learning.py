@@ -10,7 +10,7 @@ import numpy as np
 
 from danlu.core.records import Run
 from danlu.report import curves, words
-from danlu.report.charts import Chart, finish, logarithmic, numbers_axis
+from danlu.report.charts import Chart, epochs_axis, finish, logarithmic, numbers_axis
 from danlu.report.curves import Curves
 from danlu.report.figures import Mark
 
@@ -149,7 +149,8 @@ def _spec(data: Mapping[str, Mapping[str, list[Any]]], *, log: bool, long: bool)
 
     second = "var(--second)"
     scale = alt.Scale(type="log", nice=False) if long else alt.Scale(nice=False, zero=False)  # log has no zero to drop
-    x = alt.X("x:Q", title="epoch", scale=scale, axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6, format=",d"))
+    epochs = [*data["loss"]["x"], *data["lines"]["x"]]
+    x = alt.X("x:Q", title="epoch", scale=scale, axis=epochs_axis(min(epochs), max(epochs)))
     lost = data["loss"]["y"]
     side = numbers_axis(min(lost), max(lost), log=log, orient="right", grid=False, titleColor=second)
     y_loss = alt.Y("y:Q", title="training loss", axis=side, scale=_loss_scale(alt, log=log))

@@ -9,7 +9,7 @@ import numpy as np
 
 from danlu.core.explained import Explained, LayerCourse
 from danlu.report import words
-from danlu.report.charts import Chart, clean, finish, logarithmic, numbers_axis
+from danlu.report.charts import Chart, clean, epochs_axis, finish, logarithmic, numbers_axis
 from danlu.report.figures import Mark
 
 HEIGHT = 170
@@ -74,7 +74,7 @@ def _chart(measure: Measure, layers: Sequence[tuple[int, LayerCourse]], epochs: 
     low, high = float(np.nanmin(values_LE)), float(np.nanmax(values_LE))
     axis = alt.Axis(format="%", tickCount=4) if measure.share else numbers_axis(low, high, log=log)
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=True, nice=True)
-    x_axis = alt.Axis(grid=False, tickMinStep=1, tickCount=4, format=",d")
+    x_axis = epochs_axis(0, max(data["x"]), count=4)
     x = alt.X("x:Q", title="epoch", axis=x_axis, scale=alt.Scale(nice=False, zero=True))
     y = alt.Y("y:Q", title=None, axis=axis, scale=scale)
     colours = alt.Scale(domain=list(_COLOURS), range=[f"var(--{name})" for name in _COLOURS.values()])

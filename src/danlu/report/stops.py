@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from danlu.core.records import Run
 from danlu.report import thin, words
-from danlu.report.charts import Chart, finish
+from danlu.report.charts import Chart, epochs_axis, finish
 from danlu.report.figures import Mark
 
 MOST = 60
@@ -39,7 +39,7 @@ def stops_chart(run: Run) -> Chart | None:
     }
     names = list(REASONS.values())
     colours = alt.Scale(domain=[name for name, _ in names], range=[f"var(--{colour})" for _, colour in names])
-    x_axis = alt.Axis(grid=True, tickMinStep=1, tickCount=6, format=",d")
+    x_axis = epochs_axis(0, max(m.epochs for m in kept), grid=True)
     scale = alt.Scale(nice=False, zero=True)
     y = alt.Y("place:O", title=None, sort=None, axis=None, scale=alt.Scale(padding=0))
     base = alt.Chart(alt.NamedData(name="networks"))

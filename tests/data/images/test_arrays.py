@@ -24,7 +24,7 @@ def test_axes_that_may_be_read_twice_are_said_and_can_be_given() -> None:
     both = np.zeros((5, 3, 8, 3), np.uint8)
     read, notes = pixels_of(both, "x")
     assert read.shape == (5, 3, 8, 3)
-    assert "axes='NHWK'" in notes[0].text
+    assert "np.moveaxis(x, -1, 1)" in notes[0].text
     assert pixels_of(both, "x", "NHWK")[0].shape == (5, 3, 3, 8)
     assert pixels_of(np.zeros((5, 8, 8, 4), np.uint8), "x")[0].shape == (5, 4, 8, 8)
     assert pixels_of(np.zeros((5, 12, 64, 64)), "x", "NKHW")[0].shape == (5, 12, 64, 64)

@@ -3,7 +3,7 @@
 from danlu.data.images.learn import conform_labelled, examine_images, image_notes
 from danlu.data.images.named import SETS
 from danlu.data.images.reading import ImageOptions, conform_images, is_images, read_images
-from danlu.data.images.sets import ImageSet, Progress
+from danlu.data.images.sets import ImageSet, Progress, to_be_judged
 
 NAMED_SETS = tuple(SETS)
 """Sets that are learnt from by their name."""
@@ -19,4 +19,5 @@ __all__ = [
     "image_notes",
     "is_images",
     "read_images",
+    "to_be_judged",
 ]

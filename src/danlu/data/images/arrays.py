@@ -59,11 +59,11 @@ def _turned(array: np.ndarray, name: str, axes: Axes | None) -> tuple[np.ndarray
             raise DataError(
                 f"{name} must have 1 to 4 channels",
                 f"its shape is {shape}",
-                "Say which axis they are: axes='NKHW' or axes='NHWK'.",
+                "Give [N, K, H, W] or [N, H, W, K], of K channels: 1 is grey, 3 are red, green, blue.",
             )
         way = usual[0]
         note = f"{name} of shape {shape} was read as [{', '.join(way)}]"
-        note += "; it might be [N, H, W, K]: axes='NHWK' says so" if len(usual) > 1 else ""
+        note += "; if it is [N, H, W, K], give np.moveaxis(x, -1, 1)" if len(usual) > 1 else ""
         notes: tuple[Note, ...] = (Note(topic="axes", text=note),)
     else:
         way, notes = axes, ()
@@ -128,7 +128,9 @@ def labels_of(source: Any, count: int, name: str) -> np.ndarray:
         )
     if len(labels) != count:
         raise DataError(
-            "there must be one label for each image", f"{name} has {len(labels):,} for {count:,} images", "Check both."
+            "there must be one label for each image",
+            f"there are {len(labels):,} for {count:,} images ({name})",
+            "Check both.",
         )
     if labels.ndim == 2 or labels.dtype.kind == "f":
         values = labels.reshape(count, -1).astype(np.float64)

@@ -19,6 +19,9 @@ from danlu.data.targets import TargetCells, examine_target
 _OF_TABLES = ("drop", "kinds", "sheet", "header", "missing", "group", "time", "weight", "fold_column")
 """Settings that speak of columns."""
 
+_USUAL = ("class", "data", "format", "labels")
+"""What is said of images that are learnt from, and would only be noise where they are predicted."""
+
 
 def examine_images(
     images: ImageSet, plan: Plan, schema: Schema | None = None, weight_N: np.ndarray | None = None
@@ -66,7 +69,7 @@ def examine_images(
     )
 
 
-def label_table(images: ImageSet) -> RawTable:
+def label_table(images: ImageSet, what_for: str = "learn from") -> RawTable:
     """Return the labels as a table of target columns.
 
     Raises:
@@ -74,7 +77,7 @@ def label_table(images: ImageSet) -> RawTable:
     """
     if images.labels is None:
         raise DataError(
-            "images to learn from must have labels",
+            f"images to {what_for} must have labels",
             f"{images.source} has none",
             "Put them into one folder per class, or give a CSV of paths and labels.",
         )
@@ -97,9 +100,10 @@ def conform_labelled(images: ImageSet, schema: Schema, *, with_target: bool) -> 
     fitting = conform_images(images, schema.image)
     count = len(fitting.pixels_NKHW)
     table, kept = Table((), count, fitting.pixels_NKHW), np.arange(count)
+    unusual = tuple(note for note in fitting.notes if note.topic not in _USUAL)
     if not with_target:
-        return Conformed(table, None, kept, fitting.notes, 0)
-    raw = label_table(fitting)
+        return Conformed(table, None, kept, unusual, 0)
+    raw = label_table(fitting, "score")
     if len(raw.names) != len(schema.target.names):
         raise DataError(
             f"the labels must be those learnt: {', '.join(schema.target.names)}",
@@ -109,10 +113,10 @@ def conform_labelled(images: ImageSet, schema: Schema, *, with_target: bool) -> 
     # Labels of a folder or an array have no name of their own: theirs is the model's.
     renamed = RawTable(raw.arrow.rename_columns(list(schema.target.names)), raw.source)
     found = conform(renamed, schema, with_target=True)
-    return Conformed(table, found.target, kept, fitting.notes, 0)
+    return Conformed(table, found.target, kept, unusual, 0)
 
 
 def image_notes(images: ImageSet) -> tuple[Note, ...]:
     """Return what was inferred in reading, those of the test part behind."""
     test = images.test.notes if images.test is not None else ()
-    return (*images.notes, *(Note(topic=f"test: {note.topic}", text=note.text) for note in test))
+    return (*images.notes, *(Note(topic="test", text=f"{note.topic}: {note.text}") for note in test))

@@ -151,12 +151,12 @@ def read_named(name: str, progress: Progress = None) -> ImageSet:
     classes = np.array(wanted.classes, dtype=object)
     note = Note(topic="data", text=f"{wanted.title} from {folder}, checked by SHA-256")
 
-    def part(at: int, words: str, test: ImageSet | None, notes: tuple[Note, ...]) -> ImageSet:
+    def part(at: int, test: ImageSet | None, notes: tuple[Note, ...]) -> ImageSet:
         pixels = np.ascontiguousarray(arrays[at][:, None])
-        source = f"{wanted.title} ({words}{len(pixels):,} images)"
+        source = f"{wanted.title} ({len(pixels):,} images)"
         return ImageSet(pixels, classes[arrays[at + 1]], ("class",), None, test, source, notes)
 
-    return part(0, "", part(2, "test part, ", None, ()), (note,))
+    return part(0, part(2, None, ()), (note,))
 
 
 def classes_of(labels: np.ndarray) -> tuple[str, ...]:

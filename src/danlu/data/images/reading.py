@@ -61,8 +61,8 @@ def is_images(source: Any, *, images: str | None = None) -> bool:
     """Return whether a source is images rather than a table; nothing but the first bytes of a file is read.
 
     Images are: a folder; a file .npz, .png, .jpg, .jpeg, .bmp or IDX; `fashion-mnist` and `mnist` where no file has
-    that name; an array with 3 or 4 axes, a dict or a pair (images, labels) of such; a table only where `images` names
-    its column of paths.
+    that name; an array with 3 axes or more, a dict or a pair (images, labels) of such; a table only where `images`
+    names its column of paths.
 
     >>> is_images(np.zeros((2, 8, 8))), is_images(np.zeros((2, 8))), is_images("houses.csv"), is_images("mnist")
     (True, False, False, True)
@@ -71,8 +71,8 @@ def is_images(source: Any, *, images: str | None = None) -> bool:
         return True
     if not isinstance(source, str | os.PathLike):
         if isinstance(source, tuple | list):
-            return len(source) == 2 and getattr(source[0], "ndim", 0) in (3, 4)
-        return is_images_mapping(source) or getattr(source, "ndim", 0) in (3, 4)
+            return len(source) == 2 and getattr(source[0], "ndim", 0) >= 3
+        return is_images_mapping(source) or getattr(source, "ndim", 0) >= 3
     path = Path(source)
     if path.is_dir():
         return True
@@ -221,7 +221,7 @@ def _arrays(source: Any, way: _Way) -> ImageSet:
     """Read arrays: images alone, a pair of images and labels, or a dict."""
     if is_images_mapping(source):
         return _mapping({name: np.asarray(array) for name, array in source.items()}, "a dict of arrays", way)
-    if isinstance(source, tuple | list) and len(source) == 2 and getattr(source[0], "ndim", 0) in (3, 4):
+    if isinstance(source, tuple | list) and len(source) == 2 and getattr(source[0], "ndim", 0) >= 3:
         source, labels = source
     else:
         labels = way.labels

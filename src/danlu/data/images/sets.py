@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -86,6 +86,18 @@ class ImageSet:
         return ImageSchema(
             channels=channels, height=height, width=width, resize=self.resize, values="float", low=low, high=high
         )
+
+
+def to_be_judged(images: ImageSet) -> ImageSet:
+    """Return the test part of images that bring one, with a note that says so; any others as they are."""
+    test = images.test
+    if test is None:
+        return images
+    text = f"the test part, {len(test):,} images; the {len(images):,} to learn from are left out"
+    own = {note.topic for note in test.notes}
+    said = (note for note in images.notes if note.topic not in own)
+    source = f"the test part of {test.source}"
+    return replace(test, source=source, notes=(Note(topic="images", text=text), *said, *test.notes))
 
 
 def check_room(count: int, shape: tuple[int, int, int], item: int, source: str) -> None:
