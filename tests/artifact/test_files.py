@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from danlu.artifact import check_output, load, save
-from danlu.core.errors import OutputError
+from danlu.artifact.files import read_file, read_manifest
+from danlu.core.errors import ArtifactError, OutputError
 from danlu.core.records import Run
 
 
@@ -251,3 +252,51 @@ def test_a_read_only_folder_is_refused_before_training(tmp_path: Path, run: Run)
             with pytest.raises(OutputError, match=r"` is read-only. Choose another place"):
                 check_output(disk / name, force)
         assert_whole(disk / "m.danlu", "old")
+
+
+SAVES = """
+import sys
+from pathlib import Path
+from danlu.artifact.files import write_folder
+name, folder = sys.argv[1], Path(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(25):
+    each = f"{name} {turn % 3} ".encode()
+    write_folder(folder, {role: each * size for role, size in (("run", 9), ("weights", 999), ("arrays", 99))}, name)
+"""
+
+
+def test_of_two_processes_that_save_to_one_folder_one_waits(tmp_path: Path) -> None:
+    model = tmp_path / "m.danlu"
+    command = [sys.executable, "-c", SAVES]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen([*command, name, str(model)], **pipes) for name in ("one", "two")]
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    read = 0
+    while any(process.poll() is None for process in both):
+        if (model / "manifest.json").exists():
+            read += whole(model)
+    assert [process.communicate() for process in both] == [(b"", b"")] * 2
+    assert [process.returncode for process in both] == [0, 0]
+    assert read > 0
+    assert whole(model)
+    assert len(names(model)) == 4
+
+
+def whole(model: Path) -> bool:
+    """Return whether the files that a manifest names are those of one process; False where it was replaced since."""
+    manifest = read_manifest(model)
+    try:
+        parts = {read_file(model, entry)[:5] for entry in manifest.files.values()}
+    except ArtifactError:
+        assert read_manifest(model) != manifest
+        return False
+    assert len(parts) == 1
+    return True

@@ -115,8 +115,32 @@ def test_what_cannot_be_learnt_from_is_refused_beside_what_is_known(
     assert "`target`" in found["refused"]["rule"] or "--target" in found["refused"]["rule"]
     code, found = answer(capsys, tmp_path / "no.csv", "-t", "c")
     assert (code, found["error"]["exit_code"]) == (3, 3)
+
+
+def test_without_a_target_the_columns_are_said(houses: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert danlu("check", houses) == 0
+    said = capsys.readouterr().out
+    assert "120 rows, no target named" in said
+    assert "A list of houses" in said
+    assert "these need a target" in " ".join(said.split())
+    assert said.rstrip().endswith("--target COLUMN")
+    code, found = answer(capsys, houses)
+    kinds = {"price": "number", "area": "number", "sold": "yes/no", "day": "date"}
+    assert (code, found["target"], found["task"], found["findings"]) == (0, [], None, [])
+    assert {column["name"]: column["kind"] for column in found["columns"]} == kinds
+    assert [column["name"] for column in found["left_out"]] == ["id"]
+    assert found["rows"]["read"] == 120
+
+
+def test_without_a_target_bad_rows_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n3\n4,5\n")
     code, found = answer(capsys, path)
-    assert (code, found["error"]["type"]) == (2, "PlanError")
+    assert (code, [row["line"] for row in found["bad_rows"]]) == (3, [3])
+    assert [column["name"] for column in found["columns"]] == ["a", "b"]
+    code, found = answer(capsys, path, "--skip-bad-rows", "--drop", "c")
+    assert code == 3
+    assert "`--drop`" in found["refused"]["rule"] or "`drop`" in found["refused"]["rule"]
 
 
 def test_the_page_holds_it_all_and_nothing_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import danlu as package
 from danlu import fit
 from danlu.core.errors import PlanError
 from support.postgres import PASSWORD, WRITTEN, NoServer, Server, server
@@ -43,6 +44,27 @@ def postgres(houses_text: str) -> Iterator[Server]:
             yield started
     except NoServer as reason:
         pytest.skip(f"no PostgreSQL server: {reason}")
+
+
+def test_train_and_test_may_be_two_tables_of_one_database(danlu, database: Path, houses: Path) -> None:
+    words = ("fit", "houses.db", "-t", "price", "--no-page", "--json", "--force", "-o", "two.danlu", *QUICK)
+    both = ("--table", "houses", "--test", "houses.db")
+    ended = danlu(*words, *both, "--test-table", "later")
+    assert ended.code == 0, ended.err
+    answer = json.loads(ended.out)
+    alone = danlu("score", "two.danlu", "houses.db", "--table", "later", "--json")
+    assert json.loads(alone.out)["score"]["rmse"]["value"] == pytest.approx(answer["test"]["rmse"], rel=1e-5)
+    assert package.load("two.danlu").run.test["rmse"].rows == 20
+    assert danlu(*words, "--query", "select * from houses", *both[2:], "--test-table", "later").code == 0
+    for wrong, code, said in (
+        (both, 3, "another table than the one learnt from"),
+        ((*both, "--test-table", "houses"), 3, "another table than the one learnt from"),
+        ((*both[:2], "--test-table", "later"), 2, "`--test-table` is a table of the database of `--test`"),
+        ((*both[:2], "--test", "houses.csv", "--test-table", "later"), 2, "belongs to a database"),
+        ((*both, "--test-table", "late"), 3, "later"),
+    ):
+        ended = danlu(*words, *wrong)
+        assert (ended.code, said in ended.err) == (code, True), ended.err
 
 
 def test_fit_predict_and_score(danlu, database: Path, houses: Path) -> None:

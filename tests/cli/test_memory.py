@@ -88,6 +88,8 @@ def test_a_model(danlu: Danlu, houses: Path) -> None:
     assert answer["rows"] == 96, "96 of 120 rows in a fold, all in one batch"
     assert answer["networks"] == 5
     assert answer["all"]["training"] == 5 * answer["training"]["total"]
+    odd = danlu("show", "houses.danlu", "--memory", "--batch-size", "40").out
+    assert odd.splitlines()[0].endswith("batches of 40 rows, filled up to 64")
     more = json.loads(danlu("show", "houses.danlu", "--memory", "--json", "--batch-size", "960").out)
     assert more["training"]["activations"] == pytest.approx(10 * answer["training"]["activations"], rel=0.01)
     sgd = json.loads(danlu("show", "houses.danlu", "--memory", "--json", "--optimizer", "sgd").out)

@@ -154,3 +154,14 @@ def test_chinese_names_take_two_columns_each_and_words_stay_readable(run_of: Cal
     lines = console.file.getvalue().splitlines()
     assert max(map(cell_len, lines)) <= min(width, 110)
     assert "target 成交总价（万元）" in lines[0]
+
+
+def test_the_unit_of_several_targets_is_said(run_of: RunOf) -> None:
+    target = TargetSchema(names=("low", "high"), task="regression", outputs=2)
+    each = {"low": 29.0, "high": 0.2}
+    score = Score(value=0.41, low=0.35, high=0.5, rows=80, kind="out-of-fold", per_target=each)
+    several = run_of(table=run_of().table.model_copy(update={"target": target}), scores={"rmse": score})
+    unit = "RMSE and MAE of several targets are in standard deviations of each target"
+    for shown in (summary(several), printed(lambda console: print_metrics(console, several.scores))):
+        assert unit in " ".join(shown.split())
+    assert unit not in " ".join(summary(run_of()).split())

@@ -55,7 +55,7 @@ def test_a_small_table_whole() -> None:
     assert found.table.rows == 4
     np.testing.assert_array_equal(found.table.columns[0].values, [50, np.nan, 120, 65])
     assert found.table.columns[1].values.tolist() == [1, 0, -1, 0]
-    assert [(n.topic, n.text) for n in found.notes] == [("rows", "1 of 5 rows have no target and are left out")]
+    assert [(n.topic, n.text) for n in found.notes] == [("rows", "1 of 5 rows has no target and is left out")]
 
 
 def test_targets_by_number_and_several() -> None:
@@ -63,6 +63,15 @@ def test_targets_by_number_and_several() -> None:
     assert found.target.schema.names == ("price", "rooms")
     assert found.target.values.shape == (4, 2)
     assert "rooms" not in [column.name for column in found.schema.columns]
+
+
+def test_one_text_is_several_targets_unless_it_is_a_name() -> None:
+    plan = make_plan(target=("price,rooms",))
+    assert examine(raw(HOUSES), plan).target.schema.names == ("price", "rooms")
+    named = examine(raw(HOUSES | {"price,rooms": [1.0, 2.0, 3.0, 4.0, 5.0]}), plan)
+    assert named.target.schema.names == ("price,rooms",)
+    with pytest.raises(DataError, match="there is no column 'room'"):
+        examine(raw(HOUSES), make_plan(target=("price,room",)))
 
 
 def test_rows_without_a_weight_are_counted_apart() -> None:

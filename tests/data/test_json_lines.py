@@ -110,8 +110,8 @@ def test_constants_of_python(tmp_path: Path) -> None:
         (b'{"a": 1}\n\n{"a": 2\n', ("line 3 is wrong", "it ends too early")),
         (b'{"a": 1}\n{"a": 2,}\n', ("line 2 is wrong", "it is no JSON at character 9")),
         (b'{"a": 1}\n[1, 2]\n', ("line 2 is wrong", "it is a list")),
-        (b'[{"a": 1}]\n', ("line 1 is wrong", "it is a list", "jq")),
-        (b'{\n  "a": 1\n}\n', ("line 1 is wrong", "it ends too early", "jq")),
+        (b'[{"a": 1}]\n', ("line 1 is wrong", "it is a list", ".json")),
+        (b'{\n  "a": 1\n}\n', ("line 1 is wrong", "it ends too early", ".json")),
         (b"null\n", ("line 1", "it is null")),
         (b"12\n", ("line 1", "it is a number")),
         (b'{"a": 1, "a": 2}\n', ("line 1", "the key `a` comes twice")),
@@ -157,3 +157,66 @@ def test_no_row_is_lost_and_no_other_error_leaves(rows: list[dict[str, object]])
     except DataError:
         return
     assert raw.rows == len(rows)
+
+
+def array(path: Path, text: str, name: str = "t.json") -> RawTable:
+    (path / name).write_text(text, encoding="utf-8")
+    return read(path / name)
+
+
+def test_an_array_of_objects_is_the_same_table_as_lines(tmp_path: Path) -> None:
+    rows = [{"n": 1, "x": 1.5, "s": "é"}, {"n": None, "deep": {"a": [1, 2], "b": True}}, {"n": 7, "s": "NA"}]
+    alike = lines(tmp_path, *rows)
+    for text in (
+        json.dumps(rows),
+        json.dumps(rows, indent=2, ensure_ascii=False),
+        "\ufeff \n" + json.dumps(rows) + "\n",
+    ):
+        raw = array(tmp_path, text)
+        assert raw.arrow.equals(alike.arrow)
+        assert said(raw, "columns") == said(alike, "columns")
+        assert said(raw, "format") == "JSON array, UTF-8, 5 columns, 0 in all objects"
+    (tmp_path / "t.json.gz").write_bytes(gzip.compress(json.dumps(rows).encode()))
+    assert read(tmp_path / "t.json.gz").arrow.equals(alike.arrow)
+
+
+def test_what_pandas_writes_as_records(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"area": [70.5, np.nan], "town": ["Oslo", None], "rooms": [3, 4]})
+    frame.to_json(tmp_path / "t.json", orient="records")
+    assert read(tmp_path / "t.json").arrow.to_pydict() == {
+        "area": [70.5, None],
+        "town": ["Oslo", None],
+        "rooms": [3, 4],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('[{"a": 1}, 2]', ("element 2 is wrong: it is a number",)),
+        ('[{"a": 1}, [2]]', ("element 2 is wrong: it is a list",)),
+        ('[{"a": 1},\n {"a": }]', ("element 2", "line 2, character 8", "expecting value")),
+        ('[{"a": 1} {"a": 2}]', ("element 1", "no comma follows it")),
+        ('[{"a": 1}, {"a": 2}', ("element 2", "the file ends behind it")),
+        ('[{"a": 1}, {"a"', ("element 2", "it ends too early")),
+        ('[{"a": 1},]', ("element 2", "expecting value")),
+        ('[{"a": 1, "a": 2}]', ("element 1", "the key `a` comes twice")),
+        ('[{"a": 1}] [{"a": 2}]', ("something follows its end",)),
+        ("[]", ("its array is empty",)),
+        ("[{}, {}]", ("its objects are empty",)),
+        ("[" * 100_000, ("element 1", "nested too deeply")),
+        ('{"data": [{"a": 1}], "next": null}', ("it is one object", "`data`", "jq")),
+    ],
+)
+def test_arrays_that_are_no_table(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(DataError) as caught:
+        array(tmp_path, text)
+    assert caught.value.remedy
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_json_may_hold_lines_one_object_or_a_text(tmp_path: Path) -> None:
+    assert array(tmp_path, '{"a": 1}\n{"a": 2}\n').arrow.to_pydict() == {"a": [1, 2]}
+    assert array(tmp_path, '{\n "a": 1,\n "b": "x"\n}\n').arrow.to_pydict() == {"a": [1], "b": ["x"]}
+    assert array(tmp_path, "a,b\n1,2\n").arrow.to_pydict() == {"a": [1], "b": [2]}

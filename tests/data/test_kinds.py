@@ -109,6 +109,7 @@ def test_of_too_many_levels_the_most_frequent_are_kept() -> None:
         ([5, 9, 2], "customerID", "row identifier: distinct numbers under the name of an identifier"),
         ([5, 9, 2], "__index_level_0__", "row identifier: distinct numbers under the name of an identifier"),
         ([f"{i:04d}-XY" for i in range(30)], "a", "row identifier: 30 different texts in 30 rows"),
+        ([f"pics/{i}.JPG" for i in range(30)], "a", "paths of images: --images with its name learns from them"),
         (
             [f"The quick brown fox number {i} jumps" for i in range(20)],
             "a",

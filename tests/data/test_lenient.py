@@ -57,7 +57,7 @@ def test_cells_over_several_lines_stay_and_count_their_lines() -> None:
     raw = text('# made today\na,b\n1,"x\ny"\n2\n\n3,"say ""hi"""\n4,z,9\n5, "padded" \n6,last')
     assert rows(raw) == [(1, "x\ny"), (3, 'say "hi"'), (5, "padded"), (6, "last")]
     assert [row.line for row in raw.bad] == [5, 8]
-    assert any(note.text == "1 blank line(s) left out" for note in raw.notes)
+    assert any(note.text == "1 blank line left out" for note in raw.notes)
 
 
 def test_one_column_tabs_and_aligned_columns() -> None:

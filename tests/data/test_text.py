@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from danlu.core.errors import DataError, PlanError
 from danlu.data import scan as scanning
+from danlu.data import text as text_module
 from danlu.data.source import read
 from danlu.data.table import RawTable, ReadOptions
 from danlu.data.text import read_text
@@ -247,13 +248,13 @@ def test_a_data_frames_index_is_left_out(name: str, first: int) -> None:
 def test_empty_columns_at_the_right_are_left_out() -> None:
     raw = text("a,b,,\n1,2,,\n3,4,,\n")
     assert raw.names == ("a", "b")
-    assert "2 empty column(s)" in said(raw, "columns")
+    assert "2 empty columns" in said(raw, "columns")
 
 
 def test_byte_order_mark_blank_lines_and_line_ends() -> None:
     raw = text("\ufeffa,b\r\n1,x\r\n\r\n2,y\r\n\r\n")
     assert columns(raw) == {"a": [1, 2], "b": ["x", "y"]}
-    assert said(raw, "rows") == "1 blank line(s) left out"
+    assert said(raw, "rows") == "1 blank line left out"
     assert columns(text("a,b\r1,x\r2,y\r")) == {"a": [1, 2], "b": ["x", "y"]}
 
 
@@ -324,3 +325,33 @@ def test_every_kind_of_table_in_every_dialect_has_as_many_rows_as_the_csv_module
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
         assert (raw.rows, len(raw.names)) == (len(rows) - raw.header, len(rows[0]))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_zeros_that_excel_keeps(delimiter: str) -> None:
+    rows = [["zip", "n"], ['="00123"', "4"], ['="7"', "5"], ['=""', "6"]]
+    bare = "\n".join(delimiter.join(row) for row in rows) + "\n"
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows(rows)
+    assert '"=""00123"""' in out.getvalue()
+    for written in (bare, bare.rstrip(), bare.replace("\n", "\r\n"), "\ufeff" + bare, out.getvalue()):
+        raw = text(written)
+        assert columns(raw) == {"zip": ["00123", "7", None], "n": [4, 5, 6]}
+        assert "what stands in their quotes" in said(raw, "codes")
+
+
+def test_what_only_looks_like_a_wrapped_cell_stays() -> None:
+    rows = [["a", "n"], ['x,="y",z', "1"], ['<b c="d">', "2"], ['="p"q', "3"]]
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    raw = text(out.getvalue())
+    assert columns(raw) == {"a": [row[0] for row in rows[1:]], "n": [1, 2, 3]}
+    assert said(raw, "codes") == ""
+
+
+def test_arrow_has_let_go_of_a_text_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+    until_gone = text_module._until_gone
+    monkeypatch.setattr(text_module, "_until_gone", lambda ref: (until_gone(ref), held.append(ref())))
+    text("a,b\n1,x\n2,y\n")
+    assert held == [None]

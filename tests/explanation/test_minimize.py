@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ import danlu
 from danlu.core.errors import DataError, PlanError
 from danlu.explanation.functions import KNOWN
 from danlu.explanation.minimize import minimize
+from danlu.report.contour import figure
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -204,3 +207,9 @@ def test_many_variables() -> None:
     place = place[np.abs(place.imag) < 1e-9].real[0]
     assert found.minima[0].starts == 8
     np.testing.assert_allclose(found.minima[0].x, place, atol=1e-9)
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    found = minimize("x**2", starts=1, optimizer="sgd", lr=0.5, steps=1)
+    assert repr(found) == "<Danlu descent of expression: 1 start, 1 setting, 1 step, 1 minimum>"
+    assert re.fullmatch(r"1 start, sgd.*, 1 step\.", figure(found).lead)

@@ -166,7 +166,7 @@ def test_all_rows_judged_by_a_locked_test_table() -> None:
 def test_several_targets_are_scored_each() -> None:
     table = houses()
     table["rent"] = [p / 300 + 50 for p in table["price"]]
-    model = danlu.fit(table, ("price", "rent"), **QUICK)
+    model = danlu.fit(table, "price, rent", **QUICK)
     parts = model.run.scores["rmse"].per_target
     assert parts is not None
     assert set(parts) == {"price", "rent"}

@@ -26,6 +26,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from danlu.core.errors import ArtifactError, OutputError, nearest
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 MOST_MANIFEST = 100_000
@@ -107,18 +112,16 @@ def check_output(path: str | Path, force: bool = False) -> None:
 def write_folder(folder: Path, contents: Mapping[Role, bytes], version: str) -> None:
     """Write the files of a model, then its manifest, then remove what the manifest does not name.
 
+    Of several processes that save to one folder, one waits for the other: the last one's model stays.
+
     Raises:
         OutputError: the disk is full, permission is missing or the like; what was there before is still whole.
     """
     entries = {role: _entry(role, content) for role, content in contents.items()}
-    made_folder = False
     written: list[Path] = []
     committed = False
-    with _as_output_error(folder):
+    with _as_output_error(folder), _alone_in(folder) as made_folder:
         try:
-            if not folder.is_dir():
-                folder.mkdir()
-                made_folder = True
             for role, entry in entries.items():
                 if not _holds(folder / entry.name, entry):
                     written.append(folder / entry.name)
@@ -223,6 +226,41 @@ def _replace(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Generator[bool, None, None]:
+    """Keep a folder to this process until the end, made where it is not there; yield whether it was made.
+
+    Without this a process would remove, as unnamed, files that another has written and is about to name. Where the
+    system has no such locks, nothing keeps them apart.
+    """
+    made_folder = False
+    while True:
+        if not folder.is_dir():
+            with contextlib.suppress(FileExistsError):  # another process made it just now
+                folder.mkdir()
+                made_folder = True
+        if fcntl is None:
+            yield made_folder
+            return
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_at(handle, folder):
+                yield made_folder
+                return
+        finally:
+            os.close(handle)  # and with it the lock
+
+
+def _is_at(handle: int, folder: Path) -> bool:
+    """Return whether an open folder still stands at its path: who made it may have removed it again."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

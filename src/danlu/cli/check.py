@@ -46,7 +46,8 @@ def check_command(
 ) -> None:
     """Say what a table holds, and what of it would mislead, without training.
 
-    Rows, columns with their kinds, what is left out, leaks and traps: danlu check houses.csv --target price
+    Rows, columns with their kinds, what is left out; with a target leaks and traps, too: danlu check houses.csv
+    --target price
     """
     plan = make_plan(**settings_of(data, given(settings)))
     if output is not None:
@@ -70,10 +71,12 @@ def check_command(
 
 
 def command(data: str, plan: Plan) -> str:
-    """Return how the fit is begun that was checked."""
+    """Return how the fit is begun that was checked; without a target, how the rest is checked."""
+    asked = "danlu fit" if plan.target else "danlu check"
+    target = shlex.quote(",".join(plan.target)) if plan.target else "COLUMN"
     of = {"--table": plan.table, "--query": plan.query}
-    asked = "".join(f" {option} {shlex.quote(value)}" for option, value in of.items() if value is not None)
-    return f"danlu fit {shlex.quote(masked(data))}{asked} --target {shlex.quote(','.join(plan.target))}"
+    where = "".join(f" {option} {shlex.quote(value)}" for option, value in of.items() if value is not None)
+    return f"{asked} {shlex.quote(masked(data))}{where} --target {target}"
 
 
 def print_checked(console: Console, found: Checked, next_command: str) -> None:
@@ -116,6 +119,8 @@ def _heading(found: Checked) -> Text:
     if found.rows is None:
         return heading
     of = f" of {found.rows.read:,}" if found.rows.used < found.rows.read else ""
+    if not found.target:
+        return heading.append(f"  {count(found.rows.used, 'row')}, no target named", "not bold")
     task = count(len(found.classes), "class", "classes") if found.classes else "a number"
     target = listed(list(found.target), 3)
     return heading.append(f"  {found.rows.used:,}{of} rows, target {target} ({task})", "not bold")
@@ -142,6 +147,10 @@ def _print_end(console: Console, found: Checked, next_command: str) -> None:
     from danlu.cli.summary import line  # noqa: PLC0415
     from danlu.core.errors import DataError  # noqa: PLC0415
 
+    if found.refused is None and not found.target:
+        line(console, "not checked", "what would mislead (leaks, twins, ...), folds and classes: these need a target")
+        line(console, "next", Text(next_command, "cyan"))
+        return
     if found.refused is None:
         quiet = "" if found.findings else "nothing that would mislead was found; "
         line(console, "next", Text(quiet).append(next_command, "cyan"))

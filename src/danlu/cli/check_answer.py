@@ -18,8 +18,10 @@ class CheckAnswer(BaseModel):
     data: str = Field(description="The table.")
     page: str | None = Field(description="The page, or null without -o.")
     rows: Rows | None = Field(description="Rows read, left out and used; null where nothing can be learnt.")
-    target: list[str] = Field(description="Target columns.")
-    task: Task | None = Field(description="regression or classification; null where nothing can be learnt.")
+    target: list[str] = Field(description="Target columns; none where none was named.")
+    task: Task | None = Field(
+        description="regression or classification; null without a target, or where nothing can be learnt."
+    )
     classes: list[str] = Field(description="Names of the classes, as they stand in the table; empty for a regression.")
     class_rows: list[int] = Field(description="Rows of each class.")
     columns: list[CheckedColumn] = Field(description="Columns to learn from: name, kind, why, missing, ...")

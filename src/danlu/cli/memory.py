@@ -60,9 +60,9 @@ def print_footprint(console: Console, found: Footprint) -> None:
 
     training, prediction = found.training, found.prediction
     unit, factor = next(each for each in UNITS if training["total"] < WIDEST * each[1] or each == UNITS[-1])
-    console.print(
-        Text(found.network, "bold").append(f"  one network, batches of {count(found.rows, 'row')}", "not bold")
-    )
+    batches = f"  one network, batches of {count(found.rows - found.padding, 'row')}"
+    batches += f", filled up to {found.rows:,}" if found.padding else ""
+    console.print(Text(found.network, "bold").append(batches, "not bold"))
     console.print()
     console.print(layers_table(found, unit, factor))
     console.print()

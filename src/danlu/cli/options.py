@@ -52,6 +52,7 @@ METAVARS = {
     "kinds": "COL=KIND",
     "missing": "MARK[,MARK]",
     "test": "FILE",
+    "test_table": "NAME",
     "sheet": "SHEET",
     "encoding": "NAME",
     "delimiter": "CHAR",

@@ -182,7 +182,7 @@ def networks_in_words(run: Run) -> str:
     from danlu.report.words import convolutions, count  # noqa: PLC0415  loads numpy
 
     spec = run.network
-    how = "refitted on all rows" if run.refitted else "one of each fold"
+    how = "refitted on all rows" if run.refitted else "one of each seed" if run.resolved.holdout else "one of each fold"
     shape = f"hidden {'-'.join(map(str, spec.hidden))}, {spec.activation}" if spec.hidden else "linear"
     if len(spec.hidden) > 4 and len(set(spec.hidden)) == 1:
         shape = f"hidden {spec.hidden[0]}x{len(spec.hidden)}, {spec.activation}"

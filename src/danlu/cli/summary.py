@@ -28,6 +28,7 @@ from danlu.report.words import (
     score_place,
     sure,
     told_apart,
+    unit_of_several,
 )
 
 WIDEST = 110
@@ -131,6 +132,13 @@ def print_scores(console: Console, run: Run) -> None:
             line(console, "F1 of", ", ".join(each))
     if run.test:
         print_test(console, run)
+    print_unit(console, run.scores or run.test)
+
+
+def print_unit(console: Console, scores: dict[str, Score]) -> None:
+    """Print in what unit errors of several targets are counted; nothing of one target."""
+    if unit := unit_of_several(scores):
+        line(console, "unit", unit)
 
 
 def score_name(name: str, score: Score) -> str:
@@ -232,3 +240,4 @@ def print_metrics(console: Console, scores: dict[str, Score]) -> None:
         value = metric_value(name, score.value, score_place(score))
         table.add_row(Text(score_name(name, score), style), Text(value, style), interval(name, score))
     console.print(table)
+    print_unit(console, scores)

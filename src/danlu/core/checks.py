@@ -43,6 +43,8 @@ class Ending(Record):
 class Checks(Record):
     """What was looked at after training, for diagnosis."""
 
+    images: bool = False
+    """Whether images were learnt from, and not columns."""
     metric: str = ""
     """What `judged` is, and the curves of judged rows; empty: the main metric."""
     train: dict[str, float | None] = Field(default_factory=dict)

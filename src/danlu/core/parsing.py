@@ -127,10 +127,14 @@ def check_augment(value: Any) -> Any:
     for name in names:
         with_numbers(AUGMENTS, 1)(name)
         kind, number = (*str(name).split(":"), "1")[:2]
-        if not 0 < float(number) <= 180 or (kind == "flip" and ":" in name):
-            raise ValueError(f"must have a number above 0 after {kind}, got {name!r}")
-        if kind in ("shift", "crop", "cutout") and float(number) % 1:
-            raise ValueError(f"must have a whole number of pixels after {kind}, got {name!r}")
+        if kind == "flip" and ":" in name:
+            raise ValueError(f"must have no number after flip, got {name!r}. Use flip.")
+        if kind == "rotate" and not 0 < float(number) <= 180:
+            raise ValueError(
+                f"must have 180 degrees or less, and more than 0, after rotate, got {name!r}. Use rotate:10."
+            )
+        if kind in ("shift", "crop", "cutout") and not (float(number) >= 1 and float(number) % 1 == 0):
+            raise ValueError(f"must have a whole number of pixels above 0 after {kind}, got {name!r}. Use {kind}:2.")
     kinds = [str(name).partition(":")[0].replace("crop", "shift") for name in names]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"must name each way once, and crop is another name of shift, got {', '.join(names)!r}")

@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from danlu.core.errors import DataError, PlanError, nearest
 from danlu.core.plan import KindName, Plan
-from danlu.core.records import LeftOut, Note, Rows, Schema
+from danlu.core.records import ColumnSchema, LeftOut, Note, Rows, Schema
 from danlu.data import dates
 from danlu.data.cells import Origin, as_text, compact, is_date, is_text, missing_cells, numbers, plain, text_codes
 from danlu.data.columns import MISSING, Examined, Table
 from danlu.data.conform import conform
 from danlu.data.kinds import COUNTS_ROWS, Decision, decide
-from danlu.data.lookup import find_column
+from danlu.data.lookup import find_column, find_columns
 from danlu.data.table import RawTable
 from danlu.data.targets import TargetCells, examine_target
 
@@ -87,6 +87,29 @@ def examine(raw: RawTable, plan: Plan) -> Examined:
     )
 
 
+def look(raw: RawTable, plan: Plan) -> tuple[tuple[ColumnSchema, ...], tuple[LeftOut, ...], tuple[Note, ...]]:
+    """Return what the columns of a table are that nobody has named a target of: kinds, those left out, and why.
+
+    Raises:
+        DataError: the table has fewer than two rows, or a named column is not there or not what it is said to be.
+    """
+    names, roles = raw.names, _roles(raw, plan, needs_target=False)
+    kept = np.arange(raw.rows)
+
+    def decided(i: int) -> Decision:
+        return _decide(
+            raw.arrow.column(i), Origin(names[i], kept, decimal=raw.decimal), roles, i, _kind(plan, names, i)
+        )
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        decisions = list(zip(names, pool.map(decided, range(len(names))), strict=True))
+    return (
+        tuple(decision.schema for _, decision in decisions if decision.schema),
+        tuple(LeftOut(name=name, reason=decision.left_out) for name, decision in decisions if decision.left_out),
+        tuple(Note(topic=name, text=decision.note) for name, decision in decisions if decision.note),
+    )
+
+
 def examine_again(raw: RawTable, plan: Plan, schema: Schema) -> Examined:
     """Return what can be learnt from a table by networks that have learnt from others: its columns become what the
     schema of those says.
@@ -108,15 +131,15 @@ def examine_again(raw: RawTable, plan: Plan, schema: Schema) -> Examined:
     return Examined(conformed.table, schema, conformed.target, special, kept, rows, notes)
 
 
-def _roles(raw: RawTable, plan: Plan) -> _Roles:
+def _roles(raw: RawTable, plan: Plan, *, needs_target: bool = True) -> _Roles:
     """Find the columns that the plan names; refuse those that are not there, and tables too small to learn from."""
     if raw.rows < 2:
         fact = f"{raw.source} has only a header" if not raw.rows else f"{raw.source} has one"
         raise DataError("a table needs at least two rows to learn from", fact, "Give a table with more rows.")
-    if not plan.target:
+    if needs_target and not plan.target:
         raise PlanError("`target` must name the column to predict", "got none", nearest("", raw.names))
     names = raw.names
-    targets = tuple(find_column(name, names, "target") for name in plan.target)
+    targets = find_columns(plan.target, names, "target")
     if len(set(targets)) < len(targets):
         raise PlanError("`target` must name each column once", f"got {', '.join(plan.target)}", "Leave one out.")
     asked = {"group": plan.group, "time": plan.time, "weight": plan.weight, "fold": plan.fold_column}
@@ -155,10 +178,14 @@ def _notes_on_rows(rows: Rows) -> tuple[Note, ...]:
     """Say how many rows are left out for want of a target or of a weight."""
     lacks = (("target", rows.without_target), ("weight", rows.without_weight))
     return tuple(
-        Note(topic="rows", text=f"{count:,} of {rows.read:,} rows have no {what} and are left out")
+        Note(topic="rows", text=f"{count:,} of {rows.read:,} rows {_lacking(count, what)} left out")
         for what, count in lacks
         if count
     )
+
+
+def _lacking(count: int, what: str) -> str:
+    return f"has no {what} and is" if count == 1 else f"have no {what} and are"
 
 
 def _kind(plan: Plan, names: Sequence[str], position: int) -> KindName | None:

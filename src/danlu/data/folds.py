@@ -140,7 +140,8 @@ def _holdout(examined: Examined, share: float, repeats: int, random: np.random.G
         held_N = hold_out(classes_N, rows, share, random)
         how = "drawn at random" if classes_N is None else "stratified by class"
     pair = (np.flatnonzero(~held_N), np.flatnonzero(held_N))
-    words = f"{counted(len(pair[1]), 'row')} held out of {rows:,}, {how}"
+    thing = "row" if examined.schema.image is None else "image"
+    words = f"{counted(len(pair[1]), thing)} held out of {rows:,}, {how}"
     return _as_folds([pair] * repeats, tuple(range(repeats)), "holdout", words, ())
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from danlu.core.errors import DataError
 from danlu.core.records import Note
+from danlu.data.words import counted
 
 
 def name_columns(
@@ -28,7 +29,7 @@ def name_columns(
     while last > 1 and not names[last - 1] and table.column(last - 1).null_count == table.num_rows:
         last -= 1
     if last < len(names):
-        notes.append(Note(topic="columns", text=f"{len(names) - last} empty column(s) at the right left out"))
+        notes.append(Note(topic="columns", text=f"{counted(len(names) - last, 'empty column')} at the right left out"))
     first = int(last > 1 and names[0] in ("", "Unnamed: 0") and _numbers_rows(table.column(0)))
     if first:
         notes.append(Note(topic="columns", text="the first column only numbers the rows: left out"))
@@ -48,6 +49,15 @@ def name_columns(
             "Rename them, or use header=false if the first row is data.",
         )
     return table.select(list(range(first, last))).rename_columns(names), notes
+
+
+def unnamed(columns: int) -> str:
+    """Say what columns without names are called.
+
+    >>> unnamed(1), unnamed(3)
+    ('no header: the column is c1', 'no header: columns are c1 to c3')
+    """
+    return "no header: " + ("the column is c1" if columns == 1 else f"columns are c1 to c{columns}")
 
 
 def quoted(names: Sequence[str], most: int = 6) -> str:

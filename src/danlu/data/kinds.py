@@ -278,6 +278,8 @@ def _not_a_category(texts: pa.Array, known: int) -> str:
     length = float(np.mean(pc.utf8_length(texts).to_numpy(zero_copy_only=False)))
     if words >= 4 and length >= 25:
         return f"free text: {words:.0f} words a cell, {distinct:,} different texts in {known:,} rows"
+    if bool(pc.all(pc.match_substring_regex(texts, r"(?i)\.(png|jpe?g|bmp)$")).as_py()):
+        return "paths of images: --images with its name learns from them"
     if distinct >= 0.95 * known:
         return f"row identifier: {distinct:,} different texts in {known:,} rows"
     return ""

@@ -15,7 +15,7 @@ from danlu.core.errors import DataError, nearest
 from danlu.data.arrow_file import read_arrow_file
 from danlu.data.database import SQLITE_ENDINGS, check_asked, other_address
 from danlu.data.frames import read_frame
-from danlu.data.json_lines import read_json_lines
+from danlu.data.json_lines import read_json, read_json_lines
 from danlu.data.parquet import read_parquet
 from danlu.data.postgresql import read_postgresql
 from danlu.data.sqlite import read_sqlite
@@ -58,10 +58,10 @@ def read(source: object, options: ReadOptions | None = None) -> RawTable:
     """Read a table.
 
     Arguments:
-        source: a path (.csv, .tsv, .txt and other text, .jsonl, .gz of these, .parquet, .feather, .arrow, .xlsx, .xls,
-            .ods, .sqlite, .db), the address of a database (postgresql://..., sqlite:///...), "-" for standard input,
-            "danlu:california" for the table that ships with Danlu, a data frame of any library with
-            the Arrow PyCapsule interface, a NumPy array (columns c1, c2, ...) or a dict of columns.
+        source: a path (.csv, .tsv, .txt and other text, .jsonl, .json, .gz of these, .parquet, .feather, .arrow, .xlsx,
+            .xls, .ods, .sqlite, .db), the address of a database (postgresql://..., sqlite:///...), "-" for standard
+            input, "danlu:california" for the table that ships with Danlu, a data frame of any library with the Arrow
+            PyCapsule interface, a NumPy array (columns c1, c2, ...) or a dict of columns.
         options: what need not be detected.
 
     Raises:
@@ -162,8 +162,11 @@ def _read_bytes(data: bytes, name: str, options: ReadOptions, *, tabs: bool) -> 
     for magic, (what, remedy) in _MAGIC.items():
         if unpacked.startswith(magic):
             raise DataError(f"{name} must be text", f"it looks like {what}", remedy)
-    if Path(name.lower().removesuffix(".gz")).suffix in (".jsonl", ".ndjson"):
+    ending = Path(name.lower().removesuffix(".gz")).suffix
+    if ending in (".jsonl", ".ndjson"):
         return read_json_lines(unpacked, name, options)
+    if ending == ".json" and (found := read_json(unpacked, name, options)) is not None:
+        return found
     return read_text(unpacked, name, options, tabs=tabs)
 
 

@@ -22,6 +22,8 @@ from danlu.data.spellings import amount_note
 FEW_VALUES = 20
 """Whole numbers with at most so many different values may be meant as classes: the note says how to ask."""
 
+_ONE_BY_ONE = "Give one target: each column of classes needs a model of its own."
+
 _LOSS_TASK: dict[str, Task] = {
     "mse": "regression",
     "l1": "regression",
@@ -60,7 +62,7 @@ def examine_target(targets: Sequence[TargetCells], plan: Plan) -> tuple[Target, 
             raise DataError(
                 "a classification has one target",
                 f"got {len(targets)}: {', '.join(t.origin.name for t in targets)}",
-                "Give one target, or --task regression.",
+                "Give one target, or --task regression." if all(t.numeric for t in targets) else _ONE_BY_ONE,
             )
         return _regression(targets, loss), ()
     (target,) = targets
@@ -121,9 +123,9 @@ def _inferred(target: TargetCells, values: np.ndarray, loss: str) -> tuple[Targe
     return _regression([target], loss), notes
 
 
-def _numbers_of(target: TargetCells) -> np.ndarray:
+def _numbers_of(target: TargetCells, *, alone: bool = True) -> np.ndarray:
     """Return a target's numbers, or refuse text and dates as the target of a regression."""
-    rule = f"target `{target.origin.name}` must hold numbers for a regression"
+    rule = f"target `{target.origin.name}` must hold numbers for a regression" + ("" if alone else " of several")
     if is_date(target.cells.type):
         raise DataError(rule, "it holds dates", "Choose another target.")
     if not is_text(target.cells.type):
@@ -131,12 +133,12 @@ def _numbers_of(target: TargetCells) -> np.ndarray:
     try:
         return numbers(target.cells, target.origin)
     except DataError as error:
-        raise DataError(rule, error.fact, "Use --task classification.") from error
+        raise DataError(rule, error.fact, "Use --task classification." if alone else _ONE_BY_ONE) from error
 
 
 def _regression(targets: Sequence[TargetCells], loss: str) -> Target:
     """Return numeric targets, float64 `[N, C]`, or refuse constant ones and those that the loss cannot have."""
-    values_NC = np.stack([_numbers_of(target) for target in targets], axis=1)
+    values_NC = np.stack([_numbers_of(target, alone=len(targets) == 1) for target in targets], axis=1)
     names = tuple(target.origin.name for target in targets)
     for column, name in enumerate(names):
         if loss != "kl" and (values_NC[:, column] == values_NC[0, column]).all():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
+import weakref
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -14,18 +17,22 @@ from danlu.core.records import Note
 from danlu.data.compute import pc
 from danlu.data.dialect import Dialect, detect
 from danlu.data.encoding import line_of, to_utf8
-from danlu.data.header import missing_note, name_columns, quoted
+from danlu.data.header import missing_note, name_columns, quoted, unnamed
 from danlu.data.lenient import bad_note, good_rows
 from danlu.data.marks import WHOLE, Marks, settle, without_marks
 from danlu.data.scan import Form, Scan, scan, squeeze
 from danlu.data.table import BadRow, RawTable, ReadOptions
 from danlu.data.words import counted as counted_lines
+from danlu.data.wrapped import unwrapped
 
 _SAMPLE = 1 << 20
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "blank"}
 _ANYTHING = re.compile(rb"[^\r\n\t ,;|\x1a\xef\xbb\xbf]")
 _FEW = 8
 """Pieces of a text (half a megabyte each) that are read at once."""
+_UNWRAPPED = Note(topic="codes", text='cells written as ="00123" are read as what stands in their quotes')
+_LETS_GO = 5.0
+"""Seconds that Arrow's threads have to let go of a text that is read: on a busy machine they come late."""
 
 
 def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tabs: bool = False) -> RawTable:
@@ -42,6 +49,7 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
         PlanError: the encoding asked for is unknown.
     """
     data, encoding = to_utf8(data, options.encoding, source)
+    data, wrapped = unwrapped(data) if options.quote in (None, '"') else (data, False)
     returns = b"\r" in data
     data = _checked(data, source, returns=returns, lenient=options.skip_bad_rows)
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
@@ -69,7 +77,13 @@ def read_text(data: bytes | bytearray, source: str, options: ReadOptions, *, tab
     return RawTable(
         table,
         source,
-        (*_notes(encoding, dialect, counted), *bad_note(bad), *notes, *_about_cells(codes, wide, missing)),
+        (
+            *_notes(encoding, dialect, counted),
+            *([_UNWRAPPED] if wrapped else []),
+            *bad_note(bad),
+            *notes,
+            *_about_cells(codes, wide, missing),
+        ),
         dialect.header,
         dialect.comments + len(dialect.before),
         bad,
@@ -181,6 +195,16 @@ def _huge(column: pa.ChunkedArray) -> bool:
     return max(-(low_high["min"] or 0.0), low_high["max"] or 0.0) >= 2.0**63
 
 
+def _until_gone(held: weakref.ref[np.ndarray]) -> None:
+    """Wait until Arrow's threads have let go of the text that they have read, a moment after the table is there.
+
+    They need Python for that: in a process that is over in this moment, as after a refusal, they would abort it.
+    """
+    until = time.monotonic() + _LETS_GO
+    while held() is not None and time.monotonic() < until:
+        time.sleep(0.0002)
+
+
 @dataclass(frozen=True)
 class _Reader:
     """pyarrow's reader, told all that is known of the text."""
@@ -209,9 +233,19 @@ class _Reader:
 
     def parse(self, body: memoryview | bytes, types: dict[str, pa.DataType], only: list[str] | None = None) -> pa.Table:
         """Parse some columns, or all; those without a type by inference."""
+        text = np.frombuffer(body, np.uint8)
+        held, lent = weakref.ref(text), pa.py_buffer(text)
+        del text
+        try:
+            return self._parsed(pa.BufferReader(lent), types, only)
+        finally:
+            del lent
+            _until_gone(held)
+
+    def _parsed(self, text: pa.BufferReader, types: dict[str, pa.DataType], only: list[str] | None) -> pa.Table:
         form = self.form
         return pa_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(body)),
+            text,
             read_options=pa_csv.ReadOptions(
                 column_names=[str(i) for i in range(form.columns)],
                 block_size=max(1 << 20, 2 * self.counted.longest),
@@ -252,7 +286,7 @@ def _notes(encoding: str, dialect: Dialect, counted: Scan) -> list[Note]:
     """Say how the text was read."""
     delimiter = _DELIMITERS.get(dialect.delimiter, dialect.delimiter)
     kind = "one column" if len(dialect.names) == 1 else f"{delimiter}-separated"
-    header = "first row is the header" if dialect.header else f"no header: columns are c1 to c{len(dialect.names)}"
+    header = "first row is the header" if dialect.header else unnamed(len(dialect.names))
     quote = {None: ", quotes are text", "'": ", single quotes"}.get(dialect.quote, "")
     decimal = ", decimal comma" if dialect.decimal == "," else ""
     notes = [Note(topic="format", text=f"{kind}, {encoding}{quote}{decimal}, {header}")]
@@ -265,9 +299,11 @@ def _notes(encoding: str, dialect: Dialect, counted: Scan) -> list[Note]:
             Note(topic="header", text=f"two rows joined: {quoted(dialect.names, 3)}; skip_lines=... reads one")
         )
     if dialect.comments:
-        notes.append(Note(topic="rows", text=f"{dialect.comments} comment line(s) before the table left out"))
+        notes.append(
+            Note(topic="rows", text=f"{counted_lines(dialect.comments, 'comment line')} before the table left out")
+        )
     if counted.blank_lines:
-        notes.append(Note(topic="rows", text=f"{counted.blank_lines} blank line(s) left out"))
+        notes.append(Note(topic="rows", text=f"{counted_lines(counted.blank_lines, 'blank line')} left out"))
     return notes
 
 

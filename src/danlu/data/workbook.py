@@ -19,7 +19,7 @@ import pyarrow as pa
 from danlu.core.errors import DataError, PlanError, nearest
 from danlu.core.records import Note
 from danlu.data import xls_process
-from danlu.data.header import missing_note, name_columns, quoted
+from danlu.data.header import missing_note, name_columns, quoted, unnamed
 from danlu.data.heading import Heading, find_heading
 from danlu.data.loose import as_text, loose_columns
 from danlu.data.marks import Marks
@@ -203,7 +203,7 @@ def _build(
 
 def _format(form: str, found: Heading, skip: int, names: list[str]) -> list[Note]:
     """Say where the table begins, and what its header is."""
-    header = "first row is the header" if found.depth else f"no header: columns are c1 to c{len(names)}"
+    header = "first row is the header" if found.depth else unnamed(len(names))
     said = [Note(topic="format", text=f"{form}, {header}")]
     if before := skip + found.first:
         text = f"{counted(before, 'row')} before the table left out; skip_lines=... decides"

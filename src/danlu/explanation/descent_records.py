@@ -254,8 +254,11 @@ class DescentRecord:
         return rows
 
     def __repr__(self) -> str:
-        what = f"{len(self.start_SN):,} starts, {len(self.settings)} settings, {self.steps:,} steps"
-        return f"<Danlu descent of {self.name}: {what}, {len(self.minima)} minima>"
+        sizes = {"start": len(self.start_SN), "setting": len(self.settings), "step": self.steps}
+        what = ", ".join(f"{size:,} {noun}" + "s" * (size != 1) for noun, size in sizes.items())
+        return (
+            f"<Danlu descent of {self.name}: {what}, {len(self.minima)} minim{'um' if len(self.minima) == 1 else 'a'}>"
+        )
 
 
 def _plain(point: Point) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Footprint:
         at_once: bytes of values at the worst moment of a prediction, where layers let go of what they took.
         networks: how many there are; all other numbers are of one.
         by: what keeps values for the way back: autograd, or the passes that Danlu's engine has recorded.
+        padding: of the rows of a batch, how many only fill it up.
     """
 
     network: str
@@ -79,6 +80,7 @@ class Footprint:
     at_once: int
     networks: int = 1
     by: str = "autograd"
+    padding: int = 0
 
     def total(self, part: str) -> int:
         """Return the sum of a part over all layers."""
@@ -121,6 +123,7 @@ class Footprint:
         content: dict[str, Any] = {
             "network": self.network,
             "rows": self.rows,
+            "padding": self.padding,
             "optimizer": self.optimizer,
             "layers": [{name: getattr(layer, name) for name in names} for layer in self.layers],
             "training": self.training,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -37,11 +38,11 @@ def network_footprint(network: Network, plan: Plan, *, rows: int, networks: int 
         networks: how many there are.
         name: of the network.
     """
-    rows = max(LANES, math.ceil(rows / LANES) * LANES)
+    told, rows = rows, max(LANES, math.ceil(rows / LANES) * LANES)
     dtype = torch.float64 if plan.dtype == "float64" else torch.float32
     slots = len(make_optimizer(plan, Members.make(plan, 1)).slots)
     if isinstance(network, ModuleNetwork):
-        return _of_module(network, plan, rows, networks, name, dtype)
+        return replace(_of_module(network, plan, rows, networks, name, dtype), padding=rows - told)
     low = plan.precision == "bfloat16"
     training = laid_out(network, rows, dtype, training=True, low=low, dropout=bool(plan.dropout))
     evaluation = laid_out(network, rows, dtype, training=False)
@@ -74,6 +75,7 @@ def network_footprint(network: Network, plan: Plan, *, rows: int, networks: int 
         at_once=sum(evaluation.forward.values()),
         networks=networks,
         by=RECORDED,
+        padding=rows - told,
     )
 
 

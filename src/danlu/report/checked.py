@@ -51,7 +51,8 @@ def _opening(found: Checked) -> Part:
 
 def _findings(found: Checked) -> Part:
     """List what would mislead: fault, evidence, cure."""
-    return Part("traps", "What would mislead", findings_list(found.findings, "Nothing was found."))
+    said = "Nothing was found." if found.target else "Not looked for: that needs a target."
+    return Part("traps", "What would mislead", findings_list(found.findings, said))
 
 
 def _columns(found: Checked) -> Part | None:

@@ -14,6 +14,7 @@ from danlu.explanation.isolines import chained, isolines
 from danlu.report.charts import Chart, clean, finish, numbers_axis
 from danlu.report.descent_groups import Groups, groups, place
 from danlu.report.figures import Figure, Panel
+from danlu.report.words import count
 
 SHARES = (0.004, 0.015, 0.04, 0.08, 0.14, 0.22, 0.31, 0.41, 0.52, 0.64, 0.76, 0.87, 0.95)
 """Contour lines stand where f is below this in such a share of the picture: dense where minima are, on any scale."""
@@ -29,7 +30,8 @@ def figure(found: DescentRecord) -> Figure:
     main = chart(found, size)
     data = {"step": found.path_step_K.tolist(), "lowest": _lowest(found).tolist()}
     title = found.name if not found.formula or found.name == found.formula else f"{found.name}: {found.formula}"
-    lead = f"{len(found.start_SN):,} starts, {', '.join(s.name for s in found.settings[:6])}, {found.steps:,} steps."
+    settings = ", ".join(setting.name for setting in found.settings[:6])
+    lead = f"{count(len(found.start_SN), 'start')}, {settings}, {count(found.steps, 'step')}."
     return Figure("minimize", title[:110], (Panel(main, height=size[1]),), data, lead=lead, columns=1, size=size)
 
 
@@ -302,7 +304,7 @@ def curve(found: DescentRecord, grid: Grid) -> Chart:
         .encode(x=x, y=yf, color=told.colour(), tooltip=[step, *shown]),
         *_point_layers(alt.Chart(alt.NamedData(name="points")), x, yf, shown[:1], shown[1]),
     ]
-    label = f"{found.name} over {found.variables[0]} with {found.members:,} descents on it."
+    label = f"{found.name} over {found.variables[0]} with {count(found.members, 'descent')} on it."
     return Chart("chart-contour", finish(layers, 320), data, label, "Dots: x and f before some of the steps.")
 
 
@@ -357,6 +359,6 @@ def progress(found: DescentRecord) -> Chart:
         )
         .add_params(chosen)
     )
-    label = f"f of {len(trail.members)} of {found.members:,} descents over {found.steps:,} steps."
+    label = f"f of {len(trail.members)} of {count(found.members, 'descent')} over {count(found.steps, 'step')}."
     caption = f"f below {floor:.1e} is drawn there." if log and np.nanmin(f_LD) < floor else ""
     return Chart("chart-progress", finish([line], 300), data, label, caption)

@@ -21,6 +21,7 @@ from danlu.core.paths import check_new_file
 from danlu.report.charts import Chart, Columns
 from danlu.report.document import document, masthead, write_whole
 from danlu.report.markup import Html, facts, plain, tag
+from danlu.report.words import count
 
 FORMATS = ("png", "svg", "pdf", "html")
 PPI = 72 * 3
@@ -168,7 +169,7 @@ class Figure:
 
     def __repr__(self) -> str:
         amount = len(next(iter(self.data.values()), ()))
-        return f"<Danlu figure {self.kind!r}: {len(self.panels)} panels, {amount:,} rows of numbers>"
+        return f"<Danlu figure {self.kind!r}: {count(len(self.panels), 'panel')}, {count(amount, 'row')} of numbers>"
 
 
 def check_picture(path: Path, *, force: bool = False) -> str:

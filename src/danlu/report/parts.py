@@ -253,7 +253,7 @@ def _classification(
     shown = [names[i] for i in kept] + ([f"{len(names) - len(kept):,} others"] if len(small) > len(kept) else [])
     right = int(np.trace(matrix))
     mistakes = tables.confused(matrix, names, words.thing(run)) if len(names) > 2 else None
-    f1 = (run.test or run.scores).get("f1")
+    f1 = (run.scores or run.test).get("f1")  # of the rows that the matrix counts
     two = len(names) == 2
     likeliest = probability.argmax(axis=1)
     sure, hit = (probability[:, 1], truth == 1) if two else (probability.max(axis=1), truth == likeliest)
@@ -311,7 +311,9 @@ def scores(run: Run) -> Part | None:
     said = "Each value is followed by its 95% interval. "
     said += f"Baselines learnt from the same {words.thing(run)}s and were judged {where}."
     note = tag("p", said, class_="note") if run.scores else None
-    return Part("scores", "All scores", join(tables.scores(run), note), (), "All scores")
+    unit = words.unit_of_several(run.scores or run.test)
+    counted = tag("p", f"{unit}.", class_="note") if unit else None
+    return Part("scores", "All scores", join(tables.scores(run), note, counted), (), "All scores")
 
 
 def findings(run: Run) -> Part:

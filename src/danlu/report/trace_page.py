@@ -274,7 +274,7 @@ def _descent(down: Descent) -> Html:
         "Output": ", ".join(f"{value:.8g}" for value in down.output.reshape(-1)[:4]),
         "Gradients": f"{down.gradient}, parameters in {down.dtype}",
     }
-    said = f"Loss over {down.steps} epochs, learning rate {down.lr:g}{', logarithmic' if logarithmic else ''}."
+    said = f"Loss over {count(down.steps, 'epoch')}, learning rate {down.lr:g}{', logarithmic' if logarithmic else ''}."
     return join(
         tag("figure", image, tag("figcaption", said)),
         facts([(k, v.replace("-", "−")) for k, v in numbers.items()], class_="facts strip"),

@@ -176,6 +176,16 @@ def sure(scores: Mapping[str, Score]) -> str:
     return f"{text} and are {metric_value('width', width.value, score_place(width))}{unit} wide on average"
 
 
+def unit_of_several(scores: Mapping[str, Score]) -> str:
+    """Say in what unit errors of several targets are counted; "" of one target, whose own unit it is.
+
+    >>> unit_of_several({"rmse": Score(value=0.4, rows=80, kind="out-of-fold", per_target={"low": 29.0, "high": 0.2})})
+    'RMSE and MAE of several targets are in standard deviations of each target'
+    """
+    several = any(score.per_target for name, score in scores.items() if name in ("rmse", "mae"))
+    return "RMSE and MAE of several targets are in standard deviations of each target" if several else ""
+
+
 def told_apart(run: Run) -> str:
     """Say how one network does on rows that it learnt from and on rows that it did not; "" where that is not known."""
     train, judged, name = run.checks.train.get(run.judged_by), run.checks.judged, run.judged_by

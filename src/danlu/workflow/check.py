@@ -11,8 +11,9 @@ import numpy as np
 from danlu.core.checked import Checked, CheckedColumn, Refusal, SkippedRow
 from danlu.core.errors import DanluError, DataError, PlanError
 from danlu.core.plan import Plan
-from danlu.core.records import ColumnSchema, Note
+from danlu.core.records import ColumnSchema, Note, Rows
 from danlu.data import Examined, RawTable, ReadOptions, divide, examine, read
+from danlu.data.examine import look
 from danlu.data.images import is_images
 from danlu.data.traps import find_traps
 from danlu.data.words import counted
@@ -21,19 +22,16 @@ from danlu.data.words import counted
 def check_table(data: Any, plan: Plan) -> Checked:
     """Return what is found in a table: rows, columns with their kinds, what was inferred, what may mislead.
 
-    Where a fit would refuse the table, `refused` says why, beside all that is known all the same: of a text with bad
-    rows that is everything about the others, and each bad row.
+    Without a target that is what can be known of the columns alone. Where a fit would refuse the table, `refused` says
+    why, beside all that is known all the same: of a text with bad rows that is everything about the others, and each
+    bad row.
 
     Raises:
-        PlanError: no target, images instead of a table, or a setting that makes no sense.
+        PlanError: images instead of a table, or a setting that makes no sense.
         DataError: nothing can be read at all.
     """
     if is_images(data, images=plan.images):
         raise PlanError("`danlu check` is for tables", "got images", "Use danlu fit, which says what it reads.")
-    if not plan.target:
-        raise PlanError(
-            "a check needs a target column", "got none", "Use --target COLUMN (a name, or a number from 1)."
-        )
     options = ReadOptions.from_plan(plan)
     refused: DanluError | None = None
     try:
@@ -50,6 +48,8 @@ def check_table(data: Any, plan: Plan) -> Checked:
         "inferred": tuple(note for note in raw.notes if refused is None or note.topic != "bad rows"),
     }
     try:
+        if not plan.target:
+            return _without_target(raw, plan, known, refused)
         examined = examine(raw, plan)
         folds = divide(examined, plan)
     except DataError as error:
@@ -63,9 +63,22 @@ def check_table(data: Any, plan: Plan) -> Checked:
         task=target.task,
         classes=target.classes,
         class_rows=_class_rows(examined),
-        columns=tuple(_column(column, examined) for column in examined.schema.columns),
+        columns=tuple(_column(column, len(examined.kept)) for column in examined.schema.columns),
         left_out=examined.schema.left_out,
         findings=find_traps(examined, plan),
+        refused=None if refused is None else _refusal(refused),
+    )
+
+
+def _without_target(raw: RawTable, plan: Plan, known: dict[str, Any], refused: DanluError | None) -> Checked:
+    """Return what is known of the columns where nobody says what to predict."""
+    columns, left_out, notes = look(raw, plan)
+    known["inferred"] += notes
+    return Checked(
+        **known,
+        rows=Rows(read=raw.rows, used=raw.rows, skipped=raw.skipped, bad=len(raw.bad)),
+        columns=tuple(_column(column, raw.rows) for column in columns),
+        left_out=left_out,
         refused=None if refused is None else _refusal(refused),
     )
 
@@ -107,11 +120,11 @@ def _class_rows(examined: Examined) -> tuple[int, ...]:
     return tuple(np.bincount(examined.target.values, minlength=classes).tolist()) if classes else ()
 
 
-def _column(schema: ColumnSchema, examined: Examined) -> CheckedColumn:
+def _column(schema: ColumnSchema, rows: int) -> CheckedColumn:
     return CheckedColumn(
         name=schema.name,
         kind=schema.kind,
-        why=why(schema, len(examined.kept)),
+        why=why(schema, rows),
         missing=schema.missing,
         levels=len(schema.levels),
         low=schema.low,

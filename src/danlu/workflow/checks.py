@@ -47,6 +47,7 @@ def check(trial: Trial, trained: Trained, judged: Judged, tested: Mapping[str, S
     unseen = _unseen(trained, alive, tested.get(main))
     close = is_close(train.get(main), unseen, main)
     return Checks(
+        images=trial.network.spec.layout.image is not None,
         metric=main,
         train=train,
         judged=unseen,

@@ -247,13 +247,11 @@ class _Given:
 
 
 def _given(model: Model, data: Any) -> _Given:
-    """Read images that the user named; of a set that brings a test part, that."""
+    """Read images that the user named."""
     raw = model.read(data)
     assert isinstance(raw, ImageSet)
     own = raw.source == model.run.source
     where = f"{raw.source}, which the networks learnt from" if own else raw.source
-    if raw.test is not None:
-        raw, where = raw.test, f"the test part of {raw.source}"
     if not len(raw):
         raise DataError("a picture needs images", f"{raw.source} has none", "Name others.")
     encoded, _ = model._predictor.encode(raw)

@@ -75,13 +75,16 @@ def _table(source: Any, plan: Plan, test: Any, schema: Schema | None) -> Materia
     notes = [*raw.notes, *examined.notes]
     if test is None:
         return Material(raw.source, examined, encoded, None, None, tuple(notes))
-    if _same_file(source, test):
+    tested = replace(options, inherited=True)
+    if plan.test_table is not None:
+        tested = replace(options, inherited=False, table=plan.test_table, query=None)
+    if _same_file(source, test) and plan.test_table in (None, plan.table):
         raise DataError(
             "`test` must be another table than the one learnt from",
             f"got {masked(str(test))} twice",
             "Leave it out: folds judge.",
         )
-    conformed = conform(read(test, replace(options, inherited=True)), examined.schema, with_target=True)
+    conformed = conform(read(test, tested), examined.schema, with_target=True)
     if conformed.target is None or not len(conformed.kept):
         raise DataError("the test table must have rows with a target", "got none", "Give one with known targets.")
     notes += [Note(topic=f"test: {note.topic}", text=note.text) for note in conformed.warnings]

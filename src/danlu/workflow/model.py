@@ -14,7 +14,8 @@ from danlu.artifact import load as read_artifact
 from danlu.core.errors import PlanError
 from danlu.core.records import Note, Run, Score
 from danlu.data import RawTable, ReadOptions, read
-from danlu.data.images import ImageOptions, ImageSet, conform_images
+from danlu.data.images import ImageOptions, ImageSet, conform_images, to_be_judged
+from danlu.data.words import counted
 from danlu.networks.custom import Custom, find
 from danlu.workflow.given import Start
 
@@ -159,7 +160,7 @@ class Model:
         return bool(np.array_equal(target.values[rows].ravel(), np.asarray(self.arrays["truth_NC"]).ravel()))
 
     def read(self, data: Any, options: ReadOptions | None = None, *, labelled: bool = False) -> RawTable | ImageSet:
-        """Read a table, or images, the way those learnt from were read.
+        """Read a table, or images, the way those learnt from were read; of images that bring a test part, that part.
 
         Arguments:
             data: a path or table, or what holds images.
@@ -171,7 +172,7 @@ class Model:
         plan, image = self.run.plan, self.run.table.image
         if image is not None:
             ways = ImageOptions(images=plan.images, labelled=labelled)
-            return conform_images(data, image, target=plan.target or None, options=ways)
+            return to_be_judged(conform_images(data, image, target=plan.target or None, options=ways))
         return read(data, options or ReadOptions.from_plan(self.run.plan, inherited=True))
 
     def report(self, path: str | Path | None = None, *, force: bool = True) -> Path:
@@ -253,10 +254,10 @@ class Model:
         if run.network.conv is not None:
             kind = "-".join(map(str, run.network.conv.channels)) + f" channels, {kind}"
         scores, image = run.scores or run.test, run.table.image
-        seen = f"{len(run.table.columns)} columns" if image is None else f"images {image.width} x {image.height}"
+        seen = counted(len(run.table.columns), "column") if image is None else f"images {image.width} x {image.height}"
         lines = [
             f"Danlu model {run.name!r}: {target.task} of {', '.join(target.names)}, {seen}",
-            f"  {count} networks ({kind}), {run.rows.used:,} rows, {run.folds}",
+            f"  {counted(count, 'network')} ({kind}), {run.rows.used:,} rows, {run.folds}",
         ]
         if run.main_metric in scores:
             lines.append("  " + _score_line(run.main_metric, scores[run.main_metric]))
@@ -267,7 +268,7 @@ def _score_line(name: str, score: Score) -> str:
     """Return "rmse 45,123 (44,000 to 46,000), out-of-fold"."""
     value = "undefined" if score.value is None else f"{score.value:,.5g}"
     between = "" if score.low is None or score.high is None else f" ({score.low:,.5g} to {score.high:,.5g})"
-    return f"{name} {value}{between}, {score.kind}, {score.rows:,} rows"
+    return f"{name} {value}{between}, {score.kind}, {counted(score.rows, 'row')}"
 
 
 def load(path: str | Path, *, net: Any = None) -> Model:

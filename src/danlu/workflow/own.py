@@ -72,8 +72,11 @@ def with_dropout(resolved: Plan, network: Network) -> Plan:
     return resolved
 
 
-def own_notes(network: Network, given: Given = NOTHING) -> tuple[Note, ...]:
-    """Say how a user's class was called, and what its trial found; and which functions are the user's own."""
+def own_notes(network: Network, given: Given = NOTHING, members: int = 1, device: str = "cpu") -> tuple[Note, ...]:
+    """Say how a user's class was called, and what its trial found; and which functions are the user's own.
+
+    Of convolutions it is said whether several members run at once on a device, as that is measured.
+    """
     mine = "a function of your own"
     said = []
     if given.loss is not None:
@@ -83,9 +86,17 @@ def own_notes(network: Network, given: Given = NOTHING) -> tuple[Note, ...]:
     if given.stop_on is not None:
         said.append(("stop_on", f"{given.stop_on.name}, {mine}, in the place of one by name"))
     if said:
-        return (*(Note(topic=topic, text=text) for topic, text in said), *own_notes(network))
-    if not isinstance(network, ModuleNetwork) or network.spec.module is None:
+        return (*(Note(topic=topic, text=text) for topic, text in said), *own_notes(network, NOTHING, members, device))
+    if not isinstance(network, ModuleNetwork):
         return ()
+    if network.spec.module is None:
+        rule = network.layer.rule
+        if members == 1 or rule is None:
+            return ()
+        how = "all at once" if rule(device, members) else "one after another"
+        if how == "one after another" and device == "cpu":  # on others nothing has been measured
+            how += ", which is not slower with convolutions than all at once"
+        return (Note(topic="networks", text=how),)
     layout = network.spec.layout
     behind = network.input_width - len(layout.numbers)
     columns = f"{len(layout.numbers)} numbers" + (f" and {behind} columns of 0 and 1 behind them" if behind else "")
