@@ -53,6 +53,14 @@ class ColumnSchema(Record):
     high: float | None = None
     """Smallest and largest cell seen, in the column's own units (seconds since 1970 for a date)."""
     example: str = ""
+    source: str = ""
+    """The table's column, where this one only says whether its text has a `word`."""
+    word: str = ""
+
+    @property
+    def given(self) -> str:
+        """Name of the table's column that it is read from."""
+        return self.source or self.name
 
 
 class TargetSchema(Record):

@@ -15,6 +15,7 @@ from danlu.data.answers import side_of
 from danlu.data.cells import Origin, as_text, is_known, missing_cells, numbers, pc, plain, text_codes
 from danlu.data.columns import MISSING, UNSEEN, Column, Conformed, Table, Target
 from danlu.data.table import RawTable
+from danlu.data.text_words import has_word
 from danlu.data.words import counted
 
 
@@ -40,7 +41,7 @@ def conform(raw: RawTable, schema: Schema, *, with_target: bool) -> Conformed:
     columns, warnings = [], [*raw.losses, *_extra(raw, schema)]
     for expected in schema.columns:
         origin = Origin(expected.name, kept, SchemaError, expected.decimal or raw.decimal, expected.sign)
-        column, said = _column(plain(arrow.column(place[expected.name])), expected, origin)
+        column, said = _column(plain(arrow.column(place[expected.given])), expected, origin)
         columns.append(column)
         warnings += [Note(topic=expected.name, text=text) for text in said]
     target = None
@@ -60,7 +61,8 @@ def _kept(raw: RawTable, targets: Sequence[int]) -> np.ndarray:
 
 def _places(raw: RawTable, schema: Schema, *, with_target: bool) -> dict[str, int]:
     """Return the position of each column that is needed, by its name in the schema."""
-    needed = [column.name for column in schema.columns] + (list(schema.target.names) if with_target else [])
+    given = dict.fromkeys(column.given for column in schema.columns)
+    needed = [*given, *(schema.target.names if with_target else ())]
     there = {name: position for position, name in reversed(list(enumerate(raw.names)))}
     if not schema.header and not (raw.header and all(name in there for name in needed)):
         return _by_position(raw, schema, with_target=with_target)
@@ -96,14 +98,15 @@ def _by_position(raw: RawTable, schema: Schema, *, with_target: bool) -> dict[st
 
 def _width(schema: Schema) -> int:
     """Return how many columns the table learnt from had."""
-    return len(schema.columns) + len(schema.target.names) + len(schema.left_out)
+    given = {column.given for column in schema.columns}
+    return len(given) + len(schema.target.names) + len(schema.left_out)
 
 
 def _extra(raw: RawTable, schema: Schema) -> tuple[Note, ...]:
     """Say which columns the model does not know."""
     if not schema.header or not raw.header:
         return ()
-    known = {c.name for c in (*schema.columns, *schema.left_out)} | set(schema.target.names)
+    known = {c.given for c in schema.columns} | {c.name for c in schema.left_out} | set(schema.target.names)
     extra = [name for name in raw.names if name not in known]
     if not extra:
         return ()
@@ -118,6 +121,8 @@ def _column(cells: pa.ChunkedArray, expected: ColumnSchema, origin: Origin) -> t
             f"column `{expected.name}` must hold a {expected.kind}", f"it holds {cells.type}", "Give plain cells."
         )
     said: list[str] = []
+    if expected.word:
+        return Column(expected.name, expected.kind, has_word(as_text(cells), expected.word).astype(np.int32)), said
     if expected.kind in ("category", "yes/no"):
         values, unseen = _codes(cells, expected)
         missing = int((values == MISSING).sum())

@@ -67,14 +67,14 @@ def examine(raw: RawTable, plan: Plan) -> Examined:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         decisions = dict(zip(others, pool.map(decided, others), strict=True))
     decisions, rescue = _rescued(decisions, arrow, origin)
-    features = [decision for decision in decisions.values() if decision.column is not None]
+    features = [pair for decision in decisions.values() for pair in decision.learnt]
     if not features:
         raise DataError("a table needs a column to learn from", _why_none(decisions, raw), "Add or keep a column.")
     named = [(names[i], decision) for i, decision in decisions.items()]
     return Examined(
-        table=Table(tuple(d.column for d in features if d.column), len(kept)),
+        table=Table(tuple(column for column, _ in features), len(kept)),
         schema=Schema(
-            columns=tuple(d.schema for d in features if d.schema),
+            columns=tuple(schema for _, schema in features),
             target=target.schema,
             left_out=tuple(LeftOut(name=name, reason=d.left_out) for name, d in named if d.left_out),
             header=raw.header,
@@ -104,7 +104,7 @@ def look(raw: RawTable, plan: Plan) -> tuple[tuple[ColumnSchema, ...], tuple[Lef
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         decisions = list(zip(names, pool.map(decided, range(len(names))), strict=True))
     return (
-        tuple(decision.schema for _, decision in decisions if decision.schema),
+        tuple(schema for _, decision in decisions for _, schema in decision.learnt),
         tuple(LeftOut(name=name, reason=decision.left_out) for name, decision in decisions if decision.left_out),
         tuple(Note(topic=name, text=decision.note) for name, decision in decisions if decision.note),
     )
@@ -208,7 +208,7 @@ def _rescued(
     decisions: dict[int, Decision], arrow: pa.Table, origin: Callable[[int], Origin]
 ) -> tuple[dict[int, Decision], tuple[Note, ...]]:
     """Keep columns that count the rows where nothing else is left to learn from: x = 1, 2, 3 may be all there is."""
-    if any(decision.column is not None for decision in decisions.values()):
+    if any(decision.learnt for decision in decisions.values()):
         return decisions, ()
     counting = [i for i, decision in decisions.items() if decision.left_out == COUNTS_ROWS]
     rescued = {i: decide(arrow.column(i), origin(i), "number") for i in counting}

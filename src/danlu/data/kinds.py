@@ -31,6 +31,7 @@ from danlu.data.cells import (
 )
 from danlu.data.columns import MISSING, UNSEEN, Column
 from danlu.data.spellings import amount_note, case_note, nearly_numbers
+from danlu.data.text_words import shared_words
 
 LEVELS_MOST = 100_000
 """Levels that a category keeps, the most frequent ones; more would only be seen a few times each."""
@@ -52,12 +53,19 @@ _IDENTIFIER = re.compile(
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one column: `column` and `schema`, or the reason why it is `left_out`; `note` may be empty."""
+    """What became of one column: `column` and `schema`, or several of them that say which `words` its text has, or the
+    reason why it is `left_out`; `note` may be empty."""
 
     column: Column | None = None
     schema: ColumnSchema | None = None
     left_out: str = ""
     note: str = ""
+    words: tuple[tuple[Column, ColumnSchema], ...] = ()
+
+    @property
+    def learnt(self) -> tuple[tuple[Column, ColumnSchema], ...]:
+        """The columns that networks see."""
+        return ((self.column, self.schema),) if self.column and self.schema else self.words
 
 
 def decide(cells: pa.ChunkedArray, origin: Origin, wanted: KindName | None = None) -> Decision:
@@ -74,13 +82,15 @@ def decide(cells: pa.ChunkedArray, origin: Origin, wanted: KindName | None = Non
     >>> decide(pa.chunked_array([["no", "yes", None]]), Origin("paid")).schema.levels
     ('no', 'yes')
     """
-    if wanted in ("text", "id", "drop"):
-        return Decision(left_out={"text": "text, as asked", "id": "identifier, as asked", "drop": "as asked"}[wanted])
+    if wanted in ("id", "drop"):
+        return Decision(left_out={"id": "identifier, as asked", "drop": "as asked"}[wanted])
     if not is_known(cells.type):
         return Decision(left_out=f"cells of type {cells.type} are not read")
     cells = plain(cells)
     if pat.is_null(cells.type) or cells.null_count == len(cells):
         return Decision(left_out="all cells are missing")
+    if wanted == "text":
+        return _by_words(as_text(cells), origin.name, "text without words that many rows share")
     if wanted == "number" or (wanted is None and is_number(cells.type)):
         return _number(cells, origin, asked=wanted is not None)
     if wanted == "date" or (wanted is None and is_date(cells.type)):
@@ -236,9 +246,27 @@ def _text(cells: pa.ChunkedArray, origin: Origin, wanted: KindName | None) -> De
         unclear = nearly_numbers(codes, texts, counts, origin)
         reason = _not_a_category(texts, known)
         if reason:
-            return Decision(left_out=unclear or reason)
+            return Decision(left_out=unclear) if unclear else _by_words(cells, origin.name, reason)
         note = note or unclear
     return _levels(origin.name, codes, texts.to_pylist(), counts, wanted, note)
+
+
+def _by_words(cells: pa.ChunkedArray, name: str, reason: str) -> Decision:
+    """Return yes/no columns of the words that many texts share, or the reason why the column is left out."""
+    found = shared_words(cells)
+    if not found:
+        return Decision(left_out=reason)
+    words = tuple(
+        (
+            Column(f"{name}: {word}", "yes/no", has_N.astype(np.int32)),
+            ColumnSchema(
+                name=f"{name}: {word}", kind="yes/no", levels=("no", "yes"), example="yes", source=name, word=word
+            ),
+        )
+        for word, has_N in found.items()
+    )
+    said = f"{reason}; learnt from are the words that many rows share: {', '.join(found)}"
+    return Decision(words=words, note=said)
 
 
 def _as_dates(codes: np.ndarray, texts: pa.Array, name: str) -> tuple[Decision | None, str]:

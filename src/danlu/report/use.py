@@ -52,6 +52,8 @@ def _class_file(run: Run) -> str:
 
 def _cell(column: ColumnSchema) -> object:
     """Return a value of the column as Python writes it."""
+    if column.word:
+        return column.word
     if column.kind == "number":
         middle = column.low if column.high is None or column.low is None else (column.low + column.high) / 2
         try:
@@ -68,8 +70,8 @@ def _literal(value: object) -> str:
 
 def python(run: Run) -> str:
     """Return Python lines for the model, with a row such as it expects."""
-    columns = run.table.columns
-    cells = [f"    {_literal(column.name)}: [{_literal(_cell(column))}]," for column in columns[:MOST_CELLS]]
+    columns = list({column.given: column for column in run.table.columns}.values())
+    cells = [f"    {_literal(column.given)}: [{_literal(_cell(column))}]," for column in columns[:MOST_CELLS]]
     rest = [f"    # and {len(columns) - MOST_CELLS:,} more"] if len(columns) > MOST_CELLS else []
     again = "" if run.network.module is None else f", net={_literal(_class_file(run))}"
     one = ["model.predict({", *cells, *rest, "})"]

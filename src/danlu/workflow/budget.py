@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from danlu.population.dealt import first_says
+
 KEPT, KEPT_SHARE, KEPT_MOST = 2.5, 0.1, 0.4
 """Seconds and share of a budget kept for judging, saving and the page; at most so large a share in all."""
 
@@ -29,6 +31,11 @@ class Budget:
             return inf
         kept = min(KEPT + KEPT_SHARE * self.seconds, KEPT_MOST * self.seconds)
         return self.begun + self.seconds - kept - time.perf_counter()
+
+    @property
+    def left_for_all(self) -> float:
+        """The same in every process: what hangs on the clock is for the first of several to say, and all must ask."""
+        return inf if self.seconds == inf else float(first_says(self.left))
 
     def until(self, stop: Callable[[], bool] | None) -> Callable[[], bool] | None:
         """Return what stops a training where `stop` does, and once no time is left."""

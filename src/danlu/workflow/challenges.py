@@ -11,6 +11,7 @@ from danlu.core.nets import is_own
 from danlu.core.plan import Plan
 from danlu.core.records import Schema, TargetSchema
 from danlu.data import Folds, divide
+from danlu.data.words import counted
 from danlu.features import add_neighbours
 from danlu.networks.build import make_network
 from danlu.population import Trained
@@ -75,7 +76,7 @@ def longer(plan: Plan) -> Challenge:
             return None
         spec = trial.network.spec.model_copy(update={"dropout": plan.dropout})
         other = replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved)
-        name, known = (f"{p.epochs} epochs, dropout {p.dropout:g}" for p in (resolved, own))
+        name, known = (f"{counted(p.epochs or 1, 'epoch')}, dropout {p.dropout:g}" for p in (resolved, own))
         return Rival(lambda: other, name, known, work_of(other))
 
     return challenge

@@ -10,8 +10,10 @@ from danlu.core.progress import Progress
 from danlu.core.records import Note
 from danlu.core.searched import Searched
 from danlu.data import Folds
+from danlu.data.words import counted
 from danlu.judging import GREATER_IS_BETTER, metric, metrics_for
 from danlu.population import Trained
+from danlu.population.dealt import first_says
 from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.judge import unseen_predictions
 from danlu.workflow.racing import Rival, Told, race, whole
@@ -85,7 +87,7 @@ class Contest:
         trial, trained, pace, notes = _begin(one, on_progress, stop, budget)
         stop = budget.until(stop)
         for place, challenge in enumerate(self.challenges):
-            most = budget.left / 1.1 / pace
+            most = budget.left_for_all / 1.1 / pace
             rival = challenge(trial, trained, most) if not trained.interrupted and most > 0 else None
             if rival is None:
                 continue
@@ -107,7 +109,8 @@ class Contest:
             notes += more
         told = staged(on_progress, "train repeats"), stop
         # Networks of a search were trained beside others: how long they took alone is not known.
-        seconds = trained.seconds if searched is None else pace * work_of(several.trial) / several.settings
+        alone = trained.seconds if searched is None else pace * work_of(several.trial) / several.settings
+        seconds = float(first_says(alone))
         if several.settings > 1:
             several = self._further(several, seconds, notes, told, budget)
             return Held(several.trial, several.trained, tuple(notes), searched)
@@ -132,7 +135,7 @@ class Contest:
                 if other is None or 1 / WORSE <= _compared(further.trial, further.trained, several.settings) <= WORSE:
                     several = further
         if count < wanted and budget is not ENDLESS:
-            notes.append(_no_time(f"{wanted - count} more repeats", (wanted - count) * one, budget))
+            notes.append(_no_time(counted(wanted - count, "more repeat"), (wanted - count) * one, budget))
         return several
 
     def _repeat(
@@ -145,7 +148,7 @@ class Contest:
             trial, trained = self._repeated(trial, trained, count, one, told, budget)
         missing = wanted - len(set(trial.folds.repeat))
         if missing > 0 and budget is not ENDLESS:
-            notes.append(_no_time(f"{missing} more repeats", missing * one, budget))
+            notes.append(_no_time(counted(missing, "more repeat"), missing * one, budget))
         return trial, trained
 
     def _repeated(
@@ -184,7 +187,7 @@ class Contest:
 
 def _in_time(wanted: int, seconds: float, budget: Budget) -> int:
     """Return how many trainings of so many seconds there is time for, of those wanted."""
-    return wanted if budget is ENDLESS else min(wanted, max(0, int(budget.left / (1.1 * max(seconds, 1e-9)))))
+    return wanted if budget is ENDLESS else min(wanted, max(0, int(budget.left_for_all / (1.1 * max(seconds, 1e-9)))))
 
 
 def _in_turn(trial: Trial, told: Told, seconds: float, budget: Budget, first: int = 1) -> tuple[int, Trained | None]:
@@ -195,7 +198,7 @@ def _in_turn(trial: Trial, told: Told, seconds: float, budget: Budget, first: in
         rest = whole(trial.repeats(first), *told)
         return (first, None) if rest is None else (wanted, rest)
     done, rest = first, None
-    while done < wanted and budget.left > 1.1 * seconds:
+    while done < wanted and budget.left_for_all > 1.1 * seconds:
         one = whole(trial.repeats(done, done + 1), *told)
         if one is None:
             break
@@ -232,14 +235,18 @@ def _begin(trial: Trial, on_progress: Listener, stop: Stop, budget: Budget) -> t
     probing = bounded if budget is ENDLESS else lambda: bool(bounded and bounded()) or hopeless()
     trained = trial.train(tell if budget is not ENDLESS else on_progress, probing)
     notes: list[Note] = []
+    epochs = 0
     if trained.interrupted and not (stop and stop()) and budget.left > 0 and share[0]:
         pace = (time.perf_counter() - clock) / share[0]
         epochs = max(1, int((trial.plan.epochs or 1) * FITTED * budget.left / pace))
-        notes.append(Note(topic="budget", text=f"{epochs} epochs instead of {trial.plan.epochs}, to end in time"))
+    if epochs := int(first_says(epochs)):
+        notes.append(
+            Note(topic="budget", text=f"{counted(epochs, 'epoch')} instead of {trial.plan.epochs}, to end in time")
+        )
         trial = replace(trial, plan=trial.plan.model_copy(update={"epochs": epochs}))
         clock = time.perf_counter()
         trained = trial.train(on_progress, bounded)
-    return trial, trained, (time.perf_counter() - clock) / max(work_of(trial), 1.0), notes
+    return trial, trained, float(first_says((time.perf_counter() - clock) / max(work_of(trial), 1.0))), notes
 
 
 def _no_time(name: str, seconds: float, budget: Budget) -> Note:

@@ -20,6 +20,7 @@ from danlu.core.searched import Searched
 from danlu.data import Examined, divide
 from danlu.data.images import NAMED_SETS, is_images
 from danlu.features import layout
+from danlu.features.layout import number_names
 from danlu.judging import metrics_for
 from danlu.judging.metrics import curve_metric
 from danlu.judging.optimism import corrected
@@ -212,7 +213,7 @@ def _judged(
 def _facts(examined: Examined) -> Facts:
     """Return what the recipe looks at."""
     target, image = examined.schema.target, examined.schema.image
-    numbers = len(layout(examined.schema, onehot_most=None).numbers)
+    numbers = sum(len(number_names(column)) for column in examined.schema.columns if not column.word)
     shape = None if image is None else image.shape
     least = max(ONEHOT_MOST + 1, len(examined.kept) / ROWS_A_LEVEL)
     sparse = tuple(column.name for column in examined.schema.columns if len(column.levels) >= least)
