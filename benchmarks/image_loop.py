@@ -1,9 +1,11 @@
 """The loop that the textbooks have: a Dataset whose DataLoader reads image by image, plain PyTorch, no Danlu.
 
     python benchmarks/image_loop.py FOLDER --hidden 256 --bias zero|default [--epochs 10] [--rows N] [--threads 2]
+        [--reader pillow|array]
 
-FOLDER holds the four IDX files of Fashion-MNIST. Prints JSON: seconds of each epoch, the test after it included, and
-test accuracy after each epoch.
+FOLDER holds the four IDX files of Fashion-MNIST. `pillow` makes each image a Pillow image and that a tensor, call by
+call as torchvision's FashionMNIST and ToTensor do; `array` divides the array by 255. Prints JSON: seconds of each epoch,
+the test after it included, and test accuracy after each epoch.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,9 +26,10 @@ from torch.utils.data import DataLoader, Dataset
 class Images(Dataset):
     """Images of two IDX files; one at a time becomes a float tensor in [0, 1]."""
 
-    def __init__(self, folder: Path, part: str, rows: int | None) -> None:
+    def __init__(self, folder: Path, part: str, rows: int | None, reader: str) -> None:
         pixels = gzip.decompress((folder / f"{part}-images-idx3-ubyte.gz").read_bytes())
         labels = gzip.decompress((folder / f"{part}-labels-idx1-ubyte.gz").read_bytes())
+        self.reader = reader
         self.pixels = np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 1, 28, 28)[:rows]
         self.labels = np.frombuffer(labels, np.uint8, offset=8)[:rows].astype(np.int64)
 
@@ -33,6 +37,10 @@ class Images(Dataset):
         return len(self.labels)
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        if self.reader == "pillow":
+            picture = Image.fromarray(self.pixels[row, 0])
+            pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(28, 28, 1)
+            return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255), int(self.labels[row])
         return torch.from_numpy(self.pixels[row].astype(np.float32) / 255), int(self.labels[row])
 
 
@@ -63,11 +71,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--reader", choices=["pillow", "array"], default="pillow")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
-    train = DataLoader(Images(asked.folder, "train", asked.rows), batch_size=256, shuffle=True)
-    test = DataLoader(Images(asked.folder, "t10k", asked.rows), batch_size=256)
+    train = DataLoader(Images(asked.folder, "train", asked.rows, asked.reader), batch_size=256, shuffle=True)
+    test = DataLoader(Images(asked.folder, "t10k", asked.rows, asked.reader), batch_size=256)
     net, loss = network(asked.hidden, asked.bias), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     seconds, accuracies = [], []
