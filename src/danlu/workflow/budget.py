@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from danlu.population.dealt import first_says
@@ -31,6 +31,10 @@ class Budget:
             return inf
         kept = min(KEPT + KEPT_SHARE * self.seconds, KEPT_MOST * self.seconds)
         return self.begun + self.seconds - kept - time.perf_counter()
+
+    def less(self, seconds: float) -> Budget:
+        """Return what is left of it once so many seconds are kept for something else."""
+        return self if self.seconds == inf else replace(self, begun=self.begun - seconds)
 
     @property
     def left_for_all(self) -> float:

@@ -56,16 +56,17 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
     short = shorter(plan, steps.normal, facts)
     found += [] if short is None else [longer(short)]
     found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
-    found += [longer(steps.normal)] if resolved.epochs != steps.normal.epochs else []
+    found += [longer(steps.normal, expected=True)] if resolved.epochs != steps.normal.epochs else []
     # A search tries longer trainings itself; those of classes are longer than in its space.
     tried = () if search is not None and facts.task == "regression" else rivals(plan, steps.normal, facts)
     found += [longer(rival) for rival in tried]
     return Contest(found, divided, wanted, logged if steps.mixed else None, search, steps.repeats[0])
 
 
-def longer(plan: Plan) -> Challenge:
+def longer(plan: Plan, *, expected: bool = False) -> Challenge:
     """Return the challenge by the epochs and the dropout of another plan; by fewer epochs where that is all there is
-    time for, but not by few more."""
+    time for, but not by few more. It is `expected` to be better where it is the recipe's own, and time decided for
+    fewer."""
 
     def challenge(trial: Trial, _trained: Trained, most: float) -> Rival | None:
         if not trial.network.spec.hidden and trial.network.spec.conv is None:
@@ -77,7 +78,7 @@ def longer(plan: Plan) -> Challenge:
         spec = trial.network.spec.model_copy(update={"dropout": plan.dropout})
         other = replace(trial, network=make_network(spec, None, resolved.dtype), plan=resolved)
         name, known = (f"{counted(p.epochs or 1, 'epoch')}, dropout {p.dropout:g}" for p in (resolved, own))
-        return Rival(lambda: other, name, known, work_of(other))
+        return Rival(lambda: other, name, known, work_of(other), expected)
 
     return challenge
 

@@ -26,6 +26,8 @@ PROBED = 0.15
 """Share of the time left after which a first training that would not end in time is begun anew, with fewer epochs."""
 FITTED = 0.7
 """Share of the time left that it is then given."""
+RESERVED = 1.5
+"""Times as long as the recipe's own may the repeats take of what a search finds: that much is kept for them."""
 WORSE = 1.05
 """Times as large may the error of repeats be that learn otherwise: the mean of both is then better than either."""
 
@@ -105,7 +107,8 @@ class Contest:
         several, searched = Several(trial, trained), None
         if self.search is not None:
             pace = _pace(trial, trained)
-            several, searched, more = self.search.hold(trial, trained, pace, on_progress, stop, budget)
+            rest = budget.less((self.least - 1) * RESERVED * pace * work_of(trial))
+            several, searched, more = self.search.hold(trial, trained, pace, on_progress, rest.until(stop), rest)
             notes += more
         told = staged(on_progress, "train repeats"), stop
         # Networks of a search were trained beside others: how long they took alone is not known.

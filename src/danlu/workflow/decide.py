@@ -120,6 +120,9 @@ def _calibration(
     if kept and shipped > networks:
         variance = _disagreement(trial, trained, rows_N, judged.predicted_RNC)
         temperature = for_more(own, networks, shipped, variance, spread(mean_NC))
+        if own > 1 and len(judged.predicted_RNC) == 1:
+            # One that learnt from a row disagrees with its judge by more than two that did not: the middle of both.
+            temperature = float(np.sqrt(own * temperature))
     record = Calibration(
         temperature=temperature if kept else 1.0,
         judged_temperature=own if kept else 1.0,

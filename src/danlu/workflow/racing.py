@@ -26,12 +26,13 @@ Told = tuple[Listener, Stop]
 @dataclass(frozen=True)
 class Rival:
     """A trial that competes: how it is made, what it is called beside the one that it competes with, and how much it
-    trains, in rows times epochs."""
+    trains, in rows times epochs; one that is `expected` to be better stays unless it is surely not."""
 
     make: Callable[[], Trial]
     name: str
     other: str
     work: float
+    expected: bool = False
 
 
 def race(trial: Trial, trained: Trained, rival: Rival, told: Told) -> tuple[Trial, Trained, Note] | None:
@@ -45,7 +46,7 @@ def race(trial: Trial, trained: Trained, rival: Rival, told: Told) -> tuple[Tria
     """
     other = rival.make()
     judged, name = other.folds.judged, metrics_for(trial.examined.target.schema, trial.plan.metric)[0]
-    if len(judged) < FOLDS or len(judged[0]) < ROWS:
+    if rival.expected or len(judged) < FOLDS or len(judged[0]) < ROWS:
         again = whole(other, *told)
     else:
         begun, first = other.part(0, 1), (trial.part(0, 1), trained.first(1))
@@ -62,7 +63,7 @@ def race(trial: Trial, trained: Trained, rival: Rival, told: Told) -> tuple[Tria
     values = _score(trial, trained, name), _score(other, again, name)
     # A share of rows must be greater by its rough standard error: of two settings a tenth of the rows differs.
     margin = np.sqrt(0.1 / max(1, len(trial.examined.target.values))) if name in DECIDED else 0.0
-    if _better(*values, name) > margin:
+    if _better(*values, name) > (-margin if rival.expected else margin):
         return other, again, _said(rival.name, rival.other, values[::-1], f"{name} out of fold")
     return trial, trained, _said(rival.other, rival.name, values, f"{name} out of fold")
 
