@@ -4,8 +4,8 @@
         [--reader pillow|array]
 
 FOLDER holds the four IDX files of Fashion-MNIST. `pillow` makes each image a Pillow image and that a tensor, call by
-call as torchvision's FashionMNIST and ToTensor do; `array` divides the array by 255. Prints JSON: seconds of each epoch,
-the test after it included, and test accuracy after each epoch.
+call as torchvision's FashionMNIST and ToTensor do; `array` divides the array by 255. Prints JSON: seconds of each
+epoch, the test after it included, and test accuracy after each epoch.
 """
 
 from __future__ import annotations

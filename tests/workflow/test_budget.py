@@ -117,3 +117,9 @@ def test_without_a_budget_nothing_looks_at_the_clock() -> None:
     assert ENDLESS.left == float("inf")
     stop = ENDLESS.until(None)
     assert stop is None
+
+
+def test_time_that_is_kept_for_something_else_is_gone() -> None:
+    budget = Budget(100.0, time.perf_counter())
+    assert budget.left - budget.less(30.0).left == pytest.approx(30.0, abs=0.1)
+    assert Budget().less(30.0).left == float("inf")

@@ -37,3 +37,36 @@ def importance(place_ND: np.ndarray, value_N: Sequence[float | None], names: Seq
         return {}
     order = np.argsort(-found)
     return {names[i]: float(found[i] / found.sum()) for i in order}
+
+
+def outcome(
+    count: int,
+    metric: str,
+    before: float | None,
+    best: float | None,
+    chosen: tuple[int, ...],
+    flattered: float,
+    doubt: str = "",
+) -> str:
+    """Say what came of a search.
+
+    Arguments:
+        count: of settings.
+        metric: that they were compared by.
+        before: its value for the first setting.
+        best: for the best one.
+        chosen: numbers of those that are kept; 0 is the first.
+        flattered: what choosing adds to it.
+        doubt: why the first setting stays although another one seemed better.
+
+    >>> outcome(16, "rmse", 10.0, 9.9, (0,), 0.0, "the others are not better on another repeat")
+    'the first of 16 settings stays, rmse out of fold 10: the others are not better on another repeat'
+    """
+    if chosen == (0,):
+        why = "none is better" if best == before else f"the best of the others, {best:,.5g}, gains too little"
+        return f"the first of {count} settings stays, {metric} out of fold {before:,.5g}: {doubt or why}"
+    several = f"networks of {len(chosen)} of {count} settings" if len(chosen) > 1 else f"one of {count} settings"
+    return (
+        f"{several}: {metric} out of fold {best:,.5g} of the best one, {before:,.5g} before the search; "
+        f"choosing flatters it by about {flattered:.2g}, which is taken off"
+    )

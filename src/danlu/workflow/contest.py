@@ -15,8 +15,9 @@ from danlu.judging import GREATER_IS_BETTER, metric, metrics_for
 from danlu.population import Trained
 from danlu.population.dealt import first_says
 from danlu.workflow.budget import ENDLESS, Budget
+from danlu.workflow.fresh import Fresh
 from danlu.workflow.judge import unseen_predictions
-from danlu.workflow.racing import Rival, Told, race, whole
+from danlu.workflow.racing import Rival, Told, race, whole, work_of
 from danlu.workflow.several import Several
 from danlu.workflow.stages import staged
 from danlu.workflow.training import Listener, Stop, Trial
@@ -107,8 +108,10 @@ class Contest:
         several, searched = Several(trial, trained), None
         if self.search is not None:
             pace = _pace(trial, trained)
-            rest = budget.less((self.least - 1) * RESERVED * pace * work_of(trial))
-            several, searched, more = self.search.hold(trial, trained, pace, on_progress, rest.until(stop), rest)
+            one = RESERVED * pace * work_of(trial)
+            fresh = Fresh(self.divide, (staged(on_progress, "search, another repeat"), stop), one, budget)
+            rest = budget.less(one * (self.least - 1 + fresh.trainings(trial)))
+            several, searched, more = self.search.hold(trial, trained, pace, on_progress, rest.until(stop), rest, fresh)
             notes += more
         told = staged(on_progress, "train repeats"), stop
         # Networks of a search were trained beside others: how long they took alone is not known.
@@ -212,11 +215,6 @@ def _in_turn(trial: Trial, told: Told, seconds: float, budget: Budget, first: in
 def _pace(trial: Trial, trained: Trained) -> float:
     """Return the seconds that a unit of a trial's work took."""
     return trained.seconds / max(work_of(trial), 1.0)
-
-
-def work_of(trial: Trial) -> float:
-    """Return how much a trial trains: rows times epochs, over all members."""
-    return float(sum(len(rows) for rows in trial.folds.train)) * (trial.plan.epochs or 1)
 
 
 def _begin(trial: Trial, on_progress: Listener, stop: Stop, budget: Budget) -> tuple[Trial, Trained, float, list[Note]]:

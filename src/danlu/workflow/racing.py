@@ -68,6 +68,11 @@ def race(trial: Trial, trained: Trained, rival: Rival, told: Told) -> tuple[Tria
     return trial, trained, _said(rival.other, rival.name, values, f"{name} out of fold")
 
 
+def work_of(trial: Trial) -> float:
+    """Return how much a trial trains: rows times epochs, over all members."""
+    return float(sum(len(rows) for rows in trial.folds.train)) * (trial.plan.epochs or 1)
+
+
 def whole(trial: Trial, on_progress: Listener, stop: Stop) -> Trained | None:
     """Return the trial's trained members; None where the user stopped, or none survived."""
     try:

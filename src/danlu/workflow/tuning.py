@@ -21,12 +21,14 @@ from danlu.population import Shelves, Trained
 from danlu.population.dealt import first_says
 from danlu.search import Facts
 from danlu.search.halving import AUTO, LEAST, Step, batches, default_space, likely, rungs, settings_for, trainings
-from danlu.search.learnt import importance
+from danlu.search.learnt import importance, outcome
 from danlu.search.propose import propose
 from danlu.search.space import Space
 from danlu.search.study import PLACES, Known, Study, as_setting, digest
 from danlu.workflow.budget import ENDLESS, Budget
+from danlu.workflow.fresh import Fresh
 from danlu.workflow.partly import Partly
+from danlu.workflow.racing import work_of
 from danlu.workflow.rungs import STUDIED, Candidate, Course, How, error_of, train_folds, trial_of
 from danlu.workflow.several import WORTH, Several, blend
 from danlu.workflow.stages import staged
@@ -57,7 +59,14 @@ class Search:
         return default_space(self.plan, resolved, self.facts) if own is None else Space.read(own)
 
     def hold(
-        self, trial: Trial, trained: Trained, pace: float, on_progress: Listener, stop: Stop, budget: Budget = ENDLESS
+        self,
+        trial: Trial,
+        trained: Trained,
+        pace: float,
+        on_progress: Listener,
+        stop: Stop,
+        budget: Budget = ENDLESS,
+        fresh: Fresh | None = None,
     ) -> tuple[Several, Searched | None, tuple[Note, ...]]:
         """Search around a trial that was trained, on its folds; return what is kept, and what was learnt.
 
@@ -70,6 +79,7 @@ class Search:
             on_progress: told of the rungs.
             stop: ends the search.
             budget: of the whole fit.
+            fresh: what is chosen must be better than the trial on another repeat, too, that it was not chosen on.
         """
         own = Several(trial, trained)
         space, clock = self.space(trial.plan), time.perf_counter()
@@ -82,7 +92,9 @@ class Search:
         climb = Climb(self, space, trial, trained, on_progress, stop)
         climb.go(steps)
         kept, chosen = climb.best(own)
-        searched = climb.record(chosen, time.perf_counter() - clock)
+        doubt = fresh.doubt(trial, kept.trial, climb.metric) if fresh is not None and chosen != (0,) else ""
+        kept, chosen = (own, (0,)) if doubt else (kept, chosen)
+        searched = climb.record(chosen, time.perf_counter() - clock, doubt)
         return kept, searched, (*notes, Note(topic="search", text=searched.words))
 
     def _settings(self, trial: Trial, space: Space, pace: float, budget: Budget) -> tuple[int, tuple[Note, ...]]:
@@ -92,7 +104,7 @@ class Search:
             return asked or AUTO, ()
         # What hangs on the clock is for one of several processes to say.
         pace, left = first_says([pace, budget.left])
-        whole = pace * rows_of(trial) * likely(space, trial.plan)
+        whole = pace * work_of(trial) * likely(space, trial.plan)
         shape = len(trial.folds.train), self.facts.rows
         count = settings_for(SPENT * left / max(whole, 1e-9), *shape)
         if count and (asked is None or count >= asked):
@@ -181,12 +193,13 @@ class Climb:
             return own, (0,)
         return Several.of([(c.course.trial, c.course.whole()) for c in kept]), tuple(c.number for c in kept)
 
-    def record(self, chosen: tuple[int, ...], seconds: float) -> Searched:
-        """Return what was tried and learnt."""
+    def record(self, chosen: tuple[int, ...], seconds: float, doubt: str = "") -> Searched:
+        """Return what was tried and learnt; the first setting may have stayed because of a `doubt`."""
         # The first setting is no choice among others: nothing flatters it.
         found = dict.fromkeys(self.optimism, 0.0) if chosen == (0,) else self.optimism
         first = [c for c in self.tried if c.scores]
         errors = [c.scores[0].value for c in first]
+        start, best = (self._value(self._error(c)) for c in (self.start, self._whole()[0]))
         searched = Searched(
             metric=self.metric,
             greater=GREATER_IS_BETTER[self.metric],
@@ -194,13 +207,13 @@ class Climb:
             attempts=tuple(c.record() for c in first),
             rungs=tuple(self.steps),
             chosen=chosen,
-            start=self._value(self.start.course.error(self.metric, self.rows)),
-            best=self._value(self._error(self._whole()[0])),
+            start=start,
+            best=best,
             optimism=found,
             importance=importance(np.array([c.place_D for c in first]), errors, self.space.names),
             seconds=seconds,
             known=self.known,
-            words=self._words(chosen, found),
+            words=outcome(len(self.tried), self.metric, start, best, chosen, found[self.metric], doubt),
         )
         self.study.found(searched.model_dump_json())
         return searched
@@ -371,26 +384,8 @@ class Climb:
             seed=self.trial.plan.seed,
         )
 
-    def _words(self, chosen: tuple[int, ...], found: dict[str, float]) -> str:
-        """Say what came of the search."""
-        count, before, best = len(self.tried), *(self._value(self._error(c)) for c in (self.start, self._whole()[0]))
-        if chosen == (0,):
-            return f"the first of {count} settings stays, {self.metric} out of fold {before:,.5g}: " + (
-                "none is better" if best == before else f"the best of the others, {best:,.5g}, gains too little"
-            )
-        several = f"networks of {len(chosen)} of {count} settings" if len(chosen) > 1 else f"one of {count} settings"
-        return (
-            f"{several}: {self.metric} out of fold {best:,.5g} of the best one, {before:,.5g} before the search; "
-            f"choosing flatters it by about {found[self.metric]:.2g}, which is taken off"
-        )
-
 
 def _told(settings: int, folds: int, steps: Sequence[Step]) -> str:
     """Say how many settings are tried, and on what."""
     first = f" (first {steps[0].share:.0%} of its rows)" if steps[0].share < 1 else ""
     return f"searching {settings} settings, {folds} fold{'s' * (folds > 1)}{first}, over"
-
-
-def rows_of(trial: Trial) -> float:
-    """Return how much a trial trains: rows times epochs, over all members."""
-    return float(sum(len(rows) for rows in trial.folds.train)) * (trial.plan.epochs or 1)
