@@ -17,6 +17,7 @@ from danlu.workflow.budget import ENDLESS, Budget
 from danlu.workflow.contest import Contest, Rival, work_of
 from danlu.workflow.fit import _built, _facts
 from danlu.workflow.material import gather
+from danlu.workflow.searching import UNASKED
 from danlu.workflow.training import Trial
 
 FACTS = Facts(rows=20_000, task="regression", numbers=8)
@@ -60,7 +61,7 @@ def test_the_best_is_more_networks_and_a_budget_goes_up_to_it() -> None:
 
 
 def test_with_all_the_time_a_budget_climbs_to_the_top() -> None:
-    model = danlu.fit(table(), "z", budget="1h", neighbours="off", batch_size=64)
+    model = danlu.fit(table(), "z", budget="1h", neighbours="off", batch_size=64, search="off")
     normal = ladder(Plan(neighbours=()), Facts(rows=300, task="regression", numbers=2)).normal
     texts = [note.text for note in model.run.inferred if note.topic == "setting"]
     assert any(f"{normal.epochs} epochs" in text for text in texts)
@@ -123,3 +124,13 @@ def test_time_that_is_kept_for_something_else_is_gone() -> None:
     budget = Budget(100.0, time.perf_counter())
     assert budget.left - budget.less(30.0).left == pytest.approx(30.0, abs=0.1)
     assert Budget().less(30.0).left == float("inf")
+
+
+def test_a_budget_alone_has_its_time_searched_and_an_effort_or_a_named_network_does_not() -> None:
+    given = {"budget": 4, "neighbours": "off", "batch_size": 64, "epochs": 3, "folds": 3, "repeats": 1}
+    found = danlu.fit(table(), "z", **given).run.searched
+    assert found is not None
+    assert 8 <= len(found.attempts) <= UNASKED
+    for other in ({"effort": "normal"}, {"hidden": "8"}, {"search": "off"}, {"holdout": 0.0}):
+        plan = {name: value for name, value in given.items() if name != "folds" or "holdout" not in other}
+        assert danlu.fit(table(), "z", **plan | other).run.searched is None

@@ -47,11 +47,13 @@ class Search:
         plan: as asked: how many settings are tried, of which space, and the file of the study.
         facts: of the table.
         about: what tells its data and its plan from others.
+        most: settings that are tried at most, where nobody has asked for a search.
     """
 
     plan: Plan
     facts: Facts
     about: dict[str, str]
+    most: int | None = None
 
     def space(self, resolved: Plan) -> Space:
         """Return what varies, around a setting."""
@@ -107,6 +109,8 @@ class Search:
         whole = pace * work_of(trial) * likely(space, trial.plan)
         shape = len(trial.folds.train), self.facts.rows
         count = settings_for(SPENT * left / max(whole, 1e-9), *shape)
+        if self.most is not None:
+            return min(count, self.most), ()
         if count and (asked is None or count >= asked):
             return asked or count, ()
         least = asked or LEAST
