@@ -223,7 +223,7 @@ class Plan(BaseModel):
     search: Annotated[int | Literal["auto", "off"] | None, BeforeValidator(parse_search)] = setting(
         None,
         "effort",
-        "Search settings: how many are tried, auto (32, or what the budget allows), or off (of a budget, what is left).",
+        "Settings to search: how many are tried, auto (32, or what the budget allows), off (of a budget what is left).",
         "Use search=32.",
     )
     space: Annotated[Any, BeforeValidator(check_space)] = setting(
