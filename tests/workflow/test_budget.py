@@ -127,10 +127,11 @@ def test_time_that_is_kept_for_something_else_is_gone() -> None:
 
 
 def test_a_budget_alone_has_its_time_searched_and_an_effort_or_a_named_network_does_not() -> None:
-    given = {"budget": 4, "neighbours": "off", "batch_size": 64, "epochs": 3, "folds": 3, "repeats": 1}
-    found = danlu.fit(table(), "z", **given).run.searched
+    given = {"budget": 6, "neighbours": "off", "batch_size": 64, "epochs": 1, "folds": 3, "repeats": 1}
+    found = danlu.fit(table(2000), "z", **given).run.searched
     assert found is not None
     assert 8 <= len(found.attempts) <= UNASKED
     for other in ({"effort": "normal"}, {"hidden": "8"}, {"search": "off"}, {"holdout": 0.0}):
         plan = {name: value for name, value in given.items() if name != "folds" or "holdout" not in other}
-        assert danlu.fit(table(), "z", **plan | other).run.searched is None
+        assert danlu.fit(table(2000), "z", **plan | other).run.searched is None
+    assert danlu.fit(table(1900), "z", **given).run.searched is None, "of few rows luck would be chosen"

@@ -12,6 +12,7 @@ from danlu.core.plan import Plan
 from danlu.core.records import Schema
 from danlu.search import Facts
 from danlu.search.defaults import is_plain
+from danlu.search.halving import FEW_ROWS
 from danlu.search.space import Space
 from danlu.search.study import PLACES, connected, digest
 from danlu.workflow.training import Trial
@@ -45,7 +46,14 @@ def search_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema) -> Search 
 
 
 def _unasked(plan: Plan, facts: Facts) -> bool:
-    """Return whether time that is left of a budget goes into a search: what is best is wanted, of a table, and the user
-    has named no network."""
+    """Return whether time that is left of a budget goes into a search: what is best is wanted, of a table that is not
+    small, and the user has named no network. (Titanic, 3 splits: log-loss 0.365 without a search, 0.369 with one.)"""
     wanted = plan.search is None and plan.budget is not None and plan.effort in (None, "best")
-    return wanted and facts.image is None and not is_plain(plan) and plan.holdout != 0 and not plan.watch_test
+    return (
+        wanted
+        and facts.rows >= FEW_ROWS
+        and facts.image is None
+        and not is_plain(plan)
+        and plan.holdout != 0
+        and not plan.watch_test
+    )
