@@ -57,8 +57,9 @@ def contest_of(plan: Plan, trial: Trial, facts: Facts, schema: Schema, *, goes_o
     found += [] if short is None else [longer(short)]
     found += [linear(steps.normal)] if may_be_simpler(plan, facts) else []
     found += [longer(steps.normal, expected=True)] if resolved.epochs != steps.normal.epochs else []
-    # A search tries longer trainings itself; those of classes are longer than in its space.
-    tried = () if search is not None and facts.task == "regression" else rivals(plan, steps.normal, facts)
+    # A search that was asked for tries longer trainings itself; those of classes are longer than in its space.
+    itself = search is not None and search.most is None and facts.task == "regression"
+    tried = () if itself else rivals(plan, steps.normal, facts)
     found += [longer(rival) for rival in tried]
     return Contest(found, divided, wanted, logged if steps.mixed else None, search, steps.repeats[0])
 
