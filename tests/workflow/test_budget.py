@@ -127,7 +127,7 @@ def test_time_that_is_kept_for_something_else_is_gone() -> None:
 
 
 def test_a_budget_alone_has_its_time_searched_and_an_effort_or_a_named_network_does_not() -> None:
-    given = {"budget": 6, "neighbours": "off", "batch_size": 64, "epochs": 1, "folds": 3, "repeats": 1}
+    given = {"budget": 60, "neighbours": "off", "batch_size": 64, "epochs": 1, "folds": 3, "repeats": 1}
     found = danlu.fit(table(2000), "z", **given).run.searched
     assert found is not None
     assert 8 <= len(found.attempts) <= UNASKED

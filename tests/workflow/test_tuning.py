@@ -272,7 +272,8 @@ def test_stopped_between_two_populations_nothing_of_the_rung_is_taken(tmp_path: 
     model = searched(tmp_path / "a.study", on_progress=tell, stop=lambda: ended[0] > 0)
     assert any(stage.startswith("search, part 1") for stage in stages)
     assert not any(stage.startswith("search, part 2") for stage in stages)
-    assert model.run.searched is not None
+    assert model.run.searched is None
+    assert "ended before any setting was judged" in [note.text for note in model.run.inferred]
     with sqlite3.connect(tmp_path / "a.study") as connection:
         assert connection.execute("select count(*) from trainings").fetchone() == (0,), (
             "what was never begun is not broken"

@@ -93,6 +93,8 @@ class Search:
             on_progress(Progress(stage="search", told=(_told(settings, len(trial.folds.train), steps), *space.words())))
         climb = Climb(self, space, trial, trained, on_progress, stop)
         climb.go(steps)
+        if not climb.steps:
+            return own, None, (*notes, Note(topic="search", text="ended before any setting was judged"))
         kept, chosen = climb.best(own)
         doubt = fresh.doubt(trial, kept.trial, climb.metric) if fresh is not None and chosen != (0,) else ""
         kept, chosen = (own, (0,)) if doubt else (kept, chosen)
