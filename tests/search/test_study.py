@@ -46,8 +46,10 @@ def test_a_second_search_knows_the_best_of_the_first_on_the_same_data(tmp_path: 
         first.add({"lr": lr}, 5, Known(error, 1.0, None), "spread", 10)
     first.add({"lr": 0.9}, 1, Known(0.1, 1.0, None), "spread", 10)
     assert opened(file, key="b").earlier(2) == [{"lr": 0.2}, {"lr": 0.3}]
-    assert opened(file, key="c", data="other").earlier(2) == []
-    assert first.earlier(9) == []
+    assert opened(file, key="c", data="other").earlier(2) == [{"lr": 0.2}], "of other data what won there"
+    opened(file, key="c", data="other", base="o").add({"lr": 0.7}, 5, Known(9.0, 1.0, None), "spread", 10)
+    assert opened(file, key="b").earlier(9) == [{"lr": 0.2}, {"lr": 0.3}, {"lr": 0.1}, {"lr": 0.7}]
+    assert first.earlier(9) == [{"lr": 0.7}]
 
 
 def test_the_end_keeps_predictions_of_whole_trainings_alone(tmp_path: Path) -> None:

@@ -125,16 +125,19 @@ class Study:
             connection.execute(f"insert or replace into trainings values ({', '.join('?' * len(row))})", row)
 
     def earlier(self, most: int) -> list[dict[str, Any]]:
-        """Return the best settings of other searches on the same data, the best first."""
+        """Return the best settings of other searches on the same data, the best first, and behind them the best one of
+        each search on other data, whose errors do not compare."""
         if self.file is None:
             return []
-        best = (
-            "select setting, min(error) from trainings where search <> ? and data = ? and error is not null "
-            "and share = 1 and folds = (select max(folds) from trainings as each_ where each_.base = trainings.base) "
-            "group by setting order by 2 limit ?"
+        whole = (
+            "from trainings where search <> ? and error is not null and share = 1 "
+            "and folds = (select max(folds) from trainings as each_ where each_.base = trainings.base) "
         )
+        best = f"select setting, min(error) {whole} and data = ? group by setting order by 2 limit ?"
+        others = f"select setting, min(error) {whole} and data <> ? group by base order by base limit ?"
         with connected(self.file) as connection:
-            return [read_setting(text) for text, _ in connection.execute(best, (self.key, self.data, most))]
+            rows = [row for query in (best, others) for row in connection.execute(query, (self.key, self.data, most))]
+        return [read_setting(text) for text in list(dict.fromkeys(text for text, _ in rows))[:most]]
 
     def found(self, searched: str) -> None:
         """Keep what the search found, as JSON; of settings that were trained on some folds the predictions go."""
