@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -355,3 +356,14 @@ def test_arrow_has_let_go_of_a_text_that_is_read(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(text_module, "_until_gone", lambda ref: (until_gone(ref), held.append(ref())))
     text("a,b\n1,x\n2,y\n")
     assert held == [None]
+
+
+def test_types_that_do_not_hold_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Arrow's error holds of the text is let go of before it is waited for."""
+    slept: list[float] = []
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: (slept.append(seconds), sleep(seconds)))
+    rows = "".join(f"{'word' if i == 200_000 else i},x\n" for i in range(800_000))
+    raw = read_text(f"a,b\n{rows}".encode(), "words.csv", ReadOptions())
+    assert raw.rows == 800_000
+    assert len(slept) < 1000, "five seconds would be 25,000"

@@ -82,3 +82,13 @@ def test_nothing_is_taken_of_a_race_that_is_stopped() -> None:
     trial = trial_of()
     trained = trial.train(*TOLD)
     assert race(trial, trained, Rival(lambda: trial, "other", "one", work_of(trial)), (None, lambda: True)) is None
+
+
+def test_a_rival_that_does_not_survive_its_first_fold_has_lost() -> None:
+    good, bad = trial_of(lr=0.05), trial_of(lr=1e30, optimizer="sgd")
+    trained = good.train(*TOLD)
+    ended = race(good, trained, Rival(lambda: bad, "wild", "tame", work_of(bad)), TOLD)
+    assert ended is not None
+    kept, _, note = ended
+    assert kept is good
+    assert note.text == "tame, rather than wild, whose network did not survive on the first fold"

@@ -236,11 +236,16 @@ class _Reader:
         text = np.frombuffer(body, np.uint8)
         held, lent = weakref.ref(text), pa.py_buffer(text)
         del text
+        table, failed = None, None
         try:
-            return self._parsed(pa.BufferReader(lent), types, only)
-        finally:
-            del lent
-            _until_gone(held)
+            table = self._parsed(pa.BufferReader(lent), types, only)
+        except pa.ArrowInvalid as error:
+            failed = error.with_traceback(None)  # whose frames would hold the text
+        del lent
+        _until_gone(held)
+        if table is None:
+            raise failed or AssertionError
+        return table
 
     def _parsed(self, text: pa.BufferReader, types: dict[str, pa.DataType], only: list[str] | None) -> pa.Table:
         form = self.form

@@ -108,9 +108,9 @@ class Contest:
         several, searched = Several(trial, trained), None
         if self.search is not None:
             pace = _pace(trial, trained)
-            one = RESERVED * pace * work_of(trial)
-            fresh = Fresh(self.divide, (staged(on_progress, "search, another repeat"), stop), one, budget)
-            rest = budget.less(one * (self.least - 1 + fresh.trainings(trial)))
+            most = RESERVED * pace * work_of(trial)
+            fresh = Fresh(self.divide, (staged(on_progress, "search, another repeat"), stop), most, budget)
+            rest = budget.less(most * (self.least - 1 + fresh.trainings(trial)))
             several, searched, more = self.search.hold(trial, trained, pace, on_progress, rest.until(stop), rest, fresh)
             notes += more
         told = staged(on_progress, "train repeats"), stop

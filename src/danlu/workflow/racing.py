@@ -46,12 +46,20 @@ def race(trial: Trial, trained: Trained, rival: Rival, told: Told) -> tuple[Tria
     """
     other = rival.make()
     judged, name = other.folds.judged, metrics_for(trial.examined.target.schema, trial.plan.metric)[0]
-    if rival.expected or len(judged) < FOLDS or len(judged[0]) < ROWS:
+    first = trial.part(0, 1), trained.first(1)
+    alive = all(member.usable for member in first[1].members)
+    if rival.expected or not alive or len(judged) < FOLDS or len(judged[0]) < ROWS:
         again = whole(other, *told)
     else:
-        begun, first = other.part(0, 1), (trial.part(0, 1), trained.first(1))
-        again = whole(begun, *told)
-        if again is None:
+        begun = other.part(0, 1)
+        try:
+            again = begun.train(*told)
+        except TrainingError:
+            lost = f"{rival.other}, rather than {rival.name}, whose network did not survive on the first fold"
+            return trial, trained, Note(topic="setting", text=lost)
+        except Interrupted:
+            return None
+        if again.interrupted:
             return None
         values = _score(*first, name), _score(begun, again, name)
         if _better(*values, name) < 0:
